@@ -6,7 +6,7 @@
  */
 import { HoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-import type { BlobId } from "./file-names.ts";
+import type { BlobId } from "./blob-name.ts";
 import { isLayout, type StripeLayout } from "./layout.ts";
 import { getU48, isU32, setU48, viewOf } from "./sealed-header.ts";
 

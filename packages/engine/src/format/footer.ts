@@ -8,10 +8,9 @@ import { roundUp } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { unitBytes } from "../base/limits.ts";
-import { matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
+import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
 import { type FrameHeader, frameHeaderBytes, parseFrameHeader, writeFrameHeader } from "./frame.ts";
 import {
-  checksumBytes,
   copyOf,
   readId,
   getU64,

@@ -8,9 +8,9 @@
 import { equalBytes, roundUp } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
 import { recordsBytesMax, unitBytes } from "../base/limits.ts";
+import { checksumBytes } from "../codec/xxh3.ts";
 import { isLayout, noSlot, sameLayout, type StripeLayout } from "./layout.ts";
 import {
-  checksumBytes,
   copyOf,
   readId,
   getU64,

@@ -12,9 +12,9 @@ import type { DriveId, SetId, StoreId } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import { setDrivesMax } from "../base/limits.ts";
 import { MiB } from "../base/units.ts";
-import { matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
+import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
 import { isShape } from "./layout.ts";
-import { checksumBytes, type HeaderKind, hasMagic, isId, isReadableVersion, isU53, viewOf, writeMagic } from "./sealed-header.ts";
+import { type HeaderKind, hasMagic, isId, isReadableVersion, isU53, viewOf, writeMagic } from "./sealed-header.ts";
 
 const kind: HeaderKind = { name: "a drive's label", magic: "HFlb", version: 1 };
 const mapAt = 12;

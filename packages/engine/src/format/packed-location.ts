@@ -8,8 +8,9 @@
 import { HoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { unitBytes } from "../base/limits.ts";
+import { checksumBytes } from "../codec/xxh3.ts";
 import { isLayout, type StripeLayout } from "./layout.ts";
-import { checksumBytes, getU48, isU32, setU48, viewOf } from "./sealed-header.ts";
+import { getU48, isU32, setU48, viewOf } from "./sealed-header.ts";
 
 /** Bytes of an encoded location. */
 export const packedLocationBytes = 41;

@@ -11,9 +11,10 @@
  */
 import { invariant } from "../base/invariant.ts";
 import { recordsBytesMax } from "../base/limits.ts";
+import { checksumBytes } from "../codec/xxh3.ts";
 import { arrayHeadBytes, binaryBytes, MessagePackReader, putArrayHead, putBinary, putUint, uintBytes } from "./message-pack.ts";
 import { packedLocationBytes } from "./packed-location.ts";
-import { checksumBytes, isU32 } from "./sealed-header.ts";
+import { isU32 } from "./sealed-header.ts";
 
 /** A payload that lies in the stripe of the batch itself. */
 export interface OwnPayload {

@@ -11,12 +11,10 @@ import { fromHex, toHex } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { idBytes } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
-import { matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
+import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
 
 /** Bytes of a sealed header. */
 export const sealedHeaderBytes = 128;
-/** Bytes of a stored checksum. */
-export const checksumBytes = 8;
 const checksumAt = sealedHeaderBytes - checksumBytes;
 
 /** What tells one kind of header from another. */

@@ -7,11 +7,10 @@
  */
 import { invariant } from "../base/invariant.ts";
 import { checksumBlockBytes, unitBytes } from "../base/limits.ts";
-import { matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
-import type { BlobId } from "./file-names.ts";
+import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
+import type { BlobId } from "./blob-name.ts";
 import { isLayout, sameLayout, type StripeLayout } from "./layout.ts";
 import {
-  checksumBytes,
   getU64,
   type HeaderKind,
   hasMagic,

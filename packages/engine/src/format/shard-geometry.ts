@@ -1,7 +1,8 @@
 import { roundUp } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
 import { checksumBlockBytes, unitBytes } from "../base/limits.ts";
-import { checksumBytes, isU32, isU53, sealedHeaderBytes } from "./sealed-header.ts";
+import { checksumBytes } from "../codec/xxh3.ts";
+import { isU32, isU53, sealedHeaderBytes } from "./sealed-header.ts";
 
 /** Bytes of a piece's header before the checksums of its parts. */
 export const pieceFixedBytes = 32;

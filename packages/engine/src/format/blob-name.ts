@@ -1,9 +1,5 @@
-/** Names of the files on a drive. Pack and blob numbers are eight hexadecimal digits, so names sort as their numbers do. */
-import { invariant } from "../base/invariant.ts";
-import { isU32 } from "./sealed-header.ts";
+import { nameDigits } from "./pack-name.ts";
 
-/** The folder of the packs. */
-export const packsFolder = "packs";
 /** The folder of the blobs' folders, one for each epoch. */
 export const blobsFolder = "blobs";
 
@@ -13,20 +9,9 @@ export interface BlobId {
   readonly counter: number;
 }
 
-/** `packs/0000002a.pack`. */
-export function packFileName(pack: number): string {
-  return `${packsFolder}/${digits(pack)}.pack`;
-}
-
-/** The pack's number from its name, with or without the folder; undefined for other names. */
-export function parsePackFileName(name: string): number | undefined {
-  const match = /^(?:packs\/)?([0-9a-f]{8})\.pack$/.exec(name);
-  return match === null ? undefined : Number.parseInt(match[1] as string, 16);
-}
-
 /** `blobs/00000003`: the folder of the blobs begun in an epoch. */
 export function blobFolder(epoch: number): string {
-  return `${blobsFolder}/${digits(epoch)}`;
+  return `${blobsFolder}/${nameDigits(epoch)}`;
 }
 
 /** The epoch of a folder of blobs from its name, with or without `blobs/`; undefined for other names. */
@@ -37,7 +22,7 @@ export function parseBlobFolder(name: string): number | undefined {
 
 /** `blobs/00000003/0000002a.shard`. */
 export function shardFileName(blob: BlobId): string {
-  return `${blobFolder(blob.epoch)}/${digits(blob.counter)}.shard`;
+  return `${blobFolder(blob.epoch)}/${nameDigits(blob.counter)}.shard`;
 }
 
 /** The blob's id from the whole name of its shard file; undefined for other names. */
@@ -48,16 +33,11 @@ export function parseShardFileName(name: string): BlobId | undefined {
 
 /** `00000003-0000002a`: a blob's id for maps, logs and people. */
 export function formatBlobId(blob: BlobId): string {
-  return `${digits(blob.epoch)}-${digits(blob.counter)}`;
+  return `${nameDigits(blob.epoch)}-${nameDigits(blob.counter)}`;
 }
 
 /** The id in that form; undefined for other text. */
 export function parseBlobId(text: string): BlobId | undefined {
   const match = /^([0-9a-f]{8})-([0-9a-f]{8})$/.exec(text);
   return match === null ? undefined : { epoch: Number.parseInt(match[1] as string, 16), counter: Number.parseInt(match[2] as string, 16) };
-}
-
-function digits(value: number): string {
-  invariant(isU32(value), "pack numbers, epochs and counters fit 32 bits");
-  return value.toString(16).padStart(8, "0");
 }
