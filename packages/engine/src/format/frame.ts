@@ -7,7 +7,7 @@
  */
 import { equalBytes, roundUp } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
-import { recordsBytesMax, unitBytes } from "../base/limits.ts";
+import { parityMax, recordsBytesMax, unitBytes } from "../base/limits.ts";
 import { checksumBytes } from "../codec/xxh3.ts";
 import { isLayout, noSlot, sameLayout, type StripeLayout } from "./layout.ts";
 import {
@@ -42,6 +42,8 @@ export interface BatchHeader {
   readonly position: number;
   readonly sequence: number;
   readonly epoch: number;
+  /** Further drive losses the batch had to stand when it was acknowledged, at most 4: recovery tells from it whether it may have been. */
+  readonly survive: number;
   readonly timeMs: number;
   readonly layout: StripeLayout;
   /** Bytes of the records, without padding. */
@@ -58,7 +60,7 @@ export interface FrameHeader extends BatchHeader {
   readonly slot: number;
   /** XXH3-64 of the records, 8 bytes. */
   readonly recordsChecksum: Uint8Array;
-  /** XXH3-64 of this drive's shard, 8 bytes. */
+  /** XXH3-64 of this drive's shard, 8 bytes; of no bytes where there is no shard. */
   readonly shardChecksum: Uint8Array;
 }
 
@@ -70,6 +72,7 @@ export function writeFrameHeader(target: Uint8Array, at: number, header: FrameHe
   view.setUint8(7, header.layout.parity);
   view.setUint8(8, header.slot);
   view.setUint8(9, header.layout.rotation);
+  view.setUint8(10, header.survive);
   view.setUint32(12, header.pack, true);
   setU64(view, 16, header.sequence);
   view.setUint32(24, header.epoch, true);
@@ -91,13 +94,14 @@ export function writeFrameHeader(target: Uint8Array, at: number, header: FrameHe
  */
 export function parseFrameHeader(bytes: Uint8Array, at = 0): FrameHeader | undefined {
   const view = openHeader(kind, bytes, at);
-  if (view === undefined || view.getUint8(5) !== 0 || view.getUint16(10, true) !== 0 || !isZero(view, 96, 120)) return undefined;
+  if (view === undefined || view.getUint8(5) !== 0 || view.getUint8(11) !== 0 || !isZero(view, 96, 120)) return undefined;
   const header: FrameHeader = {
     setId: readId(bytes, at + 56),
     pack: view.getUint32(12, true),
     position: getU64(view, 40),
     sequence: getU64(view, 16),
     epoch: view.getUint32(24, true),
+    survive: view.getUint8(10),
     timeMs: getU64(view, 72),
     layout: { data: view.getUint8(6), parity: view.getUint8(7), drives: view.getBigUint64(48, true), rotation: view.getUint8(9) },
     recordsBytes: view.getUint32(28, true),
@@ -125,13 +129,6 @@ export function shardPosition(header: BatchHeader): number {
   return header.position + frameHeaderBytes + roundUp(header.recordsBytes, unitBytes);
 }
 
-const zeros = new Uint8Array(unitBytes);
-
-/** The zeros (0 to 127, shared: do not change) between `length` bytes and the next multiple of 128. */
-export function paddingAfter(length: number): Uint8Array {
-  return zeros.subarray(0, roundUp(length, unitBytes) - length);
-}
-
 /** True when two drives' headers are of one batch: everything agrees but slot and shard checksum. */
 export function sameBatch(a: FrameHeader, b: FrameHeader): boolean {
   return (
@@ -142,6 +139,7 @@ export function sameBatch(a: FrameHeader, b: FrameHeader): boolean {
     a.recordsBytes === b.recordsBytes &&
     a.shardBytes === b.shardBytes &&
     a.payloadBytes === b.payloadBytes &&
+    a.survive === b.survive &&
     a.timeMs === b.timeMs &&
     a.setId === b.setId &&
     sameLayout(a.layout, b.layout) &&
@@ -151,9 +149,10 @@ export function sameBatch(a: FrameHeader, b: FrameHeader): boolean {
 
 /** Asked before a header is written and after one is read: everything in its range. */
 function isFrameHeader(header: FrameHeader): boolean {
-  const { layout, slot, position, recordsBytes, shardBytes, payloadBytes } = header;
+  const { layout, slot, survive, position, recordsBytes, shardBytes, payloadBytes } = header;
   if (!isLayout(layout) || !isId(header.setId)) return false;
   if (slot !== noSlot && !(Number.isInteger(slot) && slot >= 0 && slot < layout.data + layout.parity)) return false;
+  if (!Number.isInteger(survive) || survive < 0 || survive > parityMax) return false;
   if (!isU53(header.sequence) || !isU53(header.timeMs) || !isU53(position) || position % unitBytes !== 0) return false;
   if (!isU32(header.pack) || !isU32(header.epoch) || !isU32(recordsBytes) || recordsBytes > recordsBytesMax) return false;
   if (!isU32(shardBytes) || shardBytes % unitBytes !== 0) return false;
