@@ -3,6 +3,8 @@ import { KiB, MiB } from "./units.ts";
 
 /** Object keys: 1 to 1,024 bytes of UTF-8 (S3's limit). Index keys add at most 32 bytes; LMDB takes 1,978. */
 export const keyBytesMax = 1024;
+/** Keys of the index: LMDB takes 1,978 bytes with its 4 KiB pages. */
+export const indexKeyBytesMax = 1900;
 /** Multipart uploads: parts 1 to 10,000 (S3's limit). */
 export const partsMax = 10_000;
 /** Every part but the last has at least 5 MiB (S3's limit). */
