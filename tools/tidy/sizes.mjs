@@ -8,8 +8,8 @@ import ts from "typescript";
 import { root } from "../run.mjs";
 import { readText } from "./files.mjs";
 
-export const fileLinesMax = 500;
-export const functionLinesMax = 70;
+const fileLinesMax = 500;
+const functionLinesMax = 70;
 
 const recordFile = "tools/tidy/sizes.json";
 const sourcePattern = /\.(ts|mjs|cjs)$/;
