@@ -97,7 +97,10 @@ export function roomsPicture() {
   return lines.join("\n");
 }
 
-/** Arrows of the picture: what rooms may import, and from the composition root to the rooms nobody else imports. */
+/**
+ * Arrows of the picture: what rooms may import, and from the composition root to the rooms nobody else imports.
+ * @returns {[string, string][]}
+ */
 function arrows() {
   /** @type {[string, string][]} */
   const found = [];
