@@ -11,8 +11,6 @@ import { encodeModule, FunctionBuilder, v128 } from "./wasm-encoder.ts";
 
 /** A word that is always zero; generated code may test it. */
 export const zeroWordAt = 0;
-/** The kernel's table of shard addresses: four bytes per shard, k + m of them. */
-export const pointersAt = 1 * KiB;
 /** The kernel's scratch: one unit per equation. */
 export const scratchAt = 2 * KiB;
 /** XXH3's secret (192 bytes), accumulators (64) and result (8). */

@@ -91,14 +91,15 @@ class LaneCode {
       const laneB = this.#lanes[i + 1] as Local;
       const keyed = (data: Local, at: number): Code =>
         v128.xor(data.tee(v128.load(input, inputOffset + at)), v128.load(keys, secretAt + keyOffset + at));
-      const added = (data: Local, product: Code): Code => v128.add64(v128.shuffle(data.get, data.get, swapped), product);
+      const added = (lane: Local, data: Local, product: Code): Code =>
+        lane.set(v128.add64(v128.add64(lane.get, v128.shuffle(data.get, data.get, swapped)), product));
       code.push(
         keyedA.set(keyed(dataA, 16 * i)),
         keyedB.set(keyed(dataB, 16 * i + 16)),
         this.#evens.set(v128.shuffle(keyedA.get, keyedB.get, even)),
         this.#odds.set(v128.shuffle(keyedA.get, keyedB.get, odd)),
-        laneA.set(v128.add64(laneA.get, added(dataA, v128.multiplyLow32(this.#evens.get, this.#odds.get)))),
-        laneB.set(v128.add64(laneB.get, added(dataB, v128.multiplyHigh32(this.#evens.get, this.#odds.get)))),
+        added(laneA, dataA, v128.multiplyLow32(this.#evens.get, this.#odds.get)),
+        added(laneB, dataB, v128.multiplyHigh32(this.#evens.get, this.#odds.get)),
       );
     }
     return join(...code);
