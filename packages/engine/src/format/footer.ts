@@ -12,7 +12,6 @@ import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts"
 import { type FrameHeader, frameHeaderBytes, parseFrameHeader, writeFrameHeader } from "./frame.ts";
 import {
   copyOf,
-  readId,
   getU64,
   type HeaderKind,
   isId,
@@ -20,11 +19,12 @@ import {
   isU53,
   isZero,
   openHeader,
+  readId,
   sealedHeaderBytes,
   sealHeader,
-  writeId,
   setU64,
   startHeader,
+  writeId,
 } from "./sealed-header.ts";
 
 const kind: HeaderKind = { name: "a pack's trailer", magic: "HFpf", version: 1 };

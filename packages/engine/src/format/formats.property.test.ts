@@ -65,7 +65,12 @@ const packedLocation = fc
   });
 
 const blobPlace = fc
-  .record({ blob, sizeBytes: fc.integer({ min: 0, max: 2 ** 48 - 1 }), stripeBytes: fc.integer({ min: 2 ** 16, max: 2 ** 32 - 1 }), layout })
+  .record({
+    blob,
+    sizeBytes: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+    stripeBytes: fc.integer({ min: 2 ** 16, max: 2 ** 32 - 1 }),
+    layout,
+  })
   .filter(({ sizeBytes, stripeBytes }) => sizeBytes / stripeBytes < 2 ** 32 - 1);
 
 const shardFile = fc
@@ -120,7 +125,15 @@ const label: fc.Arbitrary<DriveLabel> = fc
     }));
     const set = sets[own % sets.length] as (typeof sets)[number];
     const slotInSet = own % 5;
-    return { storeId: storeId as StoreId, driveId: set.drives[slotInSet] as DriveId, setId: set.setId, slotInSet, createdMs, sets, labelSequence };
+    return {
+      storeId: storeId as StoreId,
+      driveId: set.drives[slotInSet] as DriveId,
+      setId: set.setId,
+      slotInSet,
+      createdMs,
+      sets,
+      labelSequence,
+    };
   });
 
 function filled(length: number, write: (target: Uint8Array) => void): Uint8Array {
@@ -148,7 +161,12 @@ interface Format<T> {
 
 /** The formats that carry a checksum: whatever happens to the bytes, the value or nothing comes out. */
 const sealed: readonly Format<unknown>[] = [
-  define({ name: "frame header", value: frame, encode: (value) => filled(128, (to) => writeFrameHeader(to, 0, value)), parse: parseFrameHeader }),
+  define({
+    name: "frame header",
+    value: frame,
+    encode: (value) => filled(128, (to) => writeFrameHeader(to, 0, value)),
+    parse: parseFrameHeader,
+  }),
   define({ name: "footer", value: footer, encode: encodeFooter, parse: readFooter, expected: ({ entries }) => ({ entries }) }),
   define({
     name: "shard file header",
@@ -160,7 +178,9 @@ const sealed: readonly Format<unknown>[] = [
     name: "piece header",
     value: piece,
     encode: (value) =>
-      filled(pieceHeaderBytesOf(value.pieceBytes), (to) => writePieceHeader(to, 0, value, new Uint8Array(value.pieceBytes).fill(value.stripe))),
+      filled(pieceHeaderBytesOf(value.pieceBytes), (to) =>
+        writePieceHeader(to, 0, value, new Uint8Array(value.pieceBytes).fill(value.stripe)),
+      ),
     parse: parsePieceHeader,
   }),
   define({ name: "state", value: state, encode: encodeState, parse: parseState }),
@@ -175,7 +195,12 @@ const embedded: readonly Format<unknown>[] = [
     encode: encodePackedLocation,
     parse: damagedIsUndefined(decodePackedLocation, "FORMAT_DAMAGED"),
   }),
-  define({ name: "blob location", value: blobPlace, encode: encodeBlobLocation, parse: damagedIsUndefined(decodeBlobLocation, "FORMAT_DAMAGED") }),
+  define({
+    name: "blob location",
+    value: blobPlace,
+    encode: encodeBlobLocation,
+    parse: damagedIsUndefined(decodeBlobLocation, "FORMAT_DAMAGED"),
+  }),
 ];
 
 function define<T>(format: Format<T>): Format<unknown> {
@@ -183,7 +208,10 @@ function define<T>(format: Format<T>): Format<unknown> {
   return { ...format, parse: (bytes: Uint8Array) => format.parse(bytes) } as Format<unknown>;
 }
 
-function damagedIsUndefined<T>(parse: (bytes: Uint8Array) => T, code: "LABEL_DAMAGED" | "FORMAT_DAMAGED"): (bytes: Uint8Array) => T | undefined {
+function damagedIsUndefined<T>(
+  parse: (bytes: Uint8Array) => T,
+  code: "LABEL_DAMAGED" | "FORMAT_DAMAGED",
+): (bytes: Uint8Array) => T | undefined {
   return (bytes) => {
     try {
       return parse(bytes);

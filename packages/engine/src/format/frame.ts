@@ -9,10 +9,9 @@ import { equalBytes, roundUp } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
 import { parityMax, recordsBytesMax, unitBytes } from "../base/limits.ts";
 import { checksumBytes } from "../codec/xxh3.ts";
-import { isLayout, noSlot, sameLayout, type StripeLayout } from "./layout.ts";
+import { isLayout, noSlot, type StripeLayout, sameLayout } from "./layout.ts";
 import {
   copyOf,
-  readId,
   getU64,
   type HeaderKind,
   isId,
@@ -20,10 +19,11 @@ import {
   isU53,
   isZero,
   openHeader,
+  readId,
   sealHeader,
-  writeId,
   setU64,
   startHeader,
+  writeId,
 } from "./sealed-header.ts";
 
 export { noSlot, type StripeLayout } from "./layout.ts";

@@ -30,22 +30,25 @@ export interface PackedLocation {
   readonly checksum: Uint8Array;
 }
 
+/** Filled and copied: making a view for each location would cost more than all the rest. */
+const scratch = new Uint8Array(packedLocationBytes);
+const scratchView = viewOf(scratch, 0, packedLocationBytes);
+
 /** The bytes of a location. */
 export function encodePackedLocation(location: PackedLocation): Uint8Array {
   invariant(isPackedLocation(location), "a payload's location is in range before it is written");
-  const bytes = new Uint8Array(packedLocationBytes);
-  const view = viewOf(bytes, 0, packedLocationBytes);
-  view.setUint32(0, location.pack, true);
-  setU48(view, 4, location.shardPosition);
-  view.setUint32(10, location.shardBytes, true);
-  bytes[14] = location.layout.data;
-  bytes[15] = location.layout.parity;
-  bytes[16] = location.layout.rotation;
-  view.setBigUint64(17, location.layout.drives, true);
-  view.setUint32(25, location.offset, true);
-  view.setUint32(29, location.length, true);
-  bytes.set(location.checksum, 33);
-  return bytes;
+  const { layout, checksum } = location;
+  scratchView.setUint32(0, location.pack, true);
+  setU48(scratchView, 4, location.shardPosition);
+  scratchView.setUint32(10, location.shardBytes, true);
+  scratch[14] = layout.data;
+  scratch[15] = layout.parity;
+  scratch[16] = layout.rotation;
+  scratchView.setBigUint64(17, layout.drives, true);
+  scratchView.setUint32(25, location.offset, true);
+  scratchView.setUint32(29, location.length, true);
+  for (let i = 0; i < checksumBytes; i++) scratch[33 + i] = checksum[i] as number;
+  return scratch.slice();
 }
 
 /** The location in the 41 bytes at `at`; its checksum is a view of them. @throws FORMAT_DAMAGED */

@@ -9,7 +9,7 @@ import { invariant } from "../base/invariant.ts";
 import { checksumBlockBytes, unitBytes } from "../base/limits.ts";
 import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
 import type { BlobId } from "./blob-name.ts";
-import { isLayout, sameLayout, type StripeLayout } from "./layout.ts";
+import { isLayout, type StripeLayout, sameLayout } from "./layout.ts";
 import {
   getU64,
   type HeaderKind,
