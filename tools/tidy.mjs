@@ -1,5 +1,5 @@
 /**
- * `npm run check -- tidy`, or `node tools/tidy.mjs`: sizes, links, rooms, traces, changesets and the examples in the docs.
+ * `npm run check -- tidy`, or `node tools/tidy.mjs`: sizes, links, rooms, traces, the lock file, changesets and the examples in the docs.
  * With `--update` it first lowers the record of sizes and renews the picture of the rooms.
  */
 import { writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { checkChangesets } from "./tidy/changesets.mjs";
 import { checkExamples } from "./tidy/examples.mjs";
 import { projectFiles, readText } from "./tidy/files.mjs";
 import { checkLinks } from "./tidy/links.mjs";
+import { checkLock } from "./tidy/lock.mjs";
 import { checkRooms, withPicture } from "./tidy/rooms.mjs";
 import { checkSizes, lowerRecord } from "./tidy/sizes.mjs";
 import { checkTraces } from "./tidy/traces.mjs";
@@ -24,6 +25,7 @@ const problems = [
   ...checkLinks(files),
   ...checkRooms(files),
   ...checkTraces(files),
+  ...checkLock(),
   ...checkChangesets(files),
   ...(await checkExamples(files)),
 ];
