@@ -62,12 +62,13 @@ export function encodeFooter(footer: {
   readonly position: number;
   readonly entries: readonly FooterEntry[];
 }): Uint8Array {
-  const { entries, position: footerPosition } = footer;
+  const { setId, pack, entries, position: footerPosition } = footer;
   let footerBytes = 0;
   for (const { header } of entries) footerBytes += entryBytes(header);
   const bytes = new Uint8Array(footerBytes + trailerBytes);
   let at = 0;
   for (const { header, records } of entries) {
+    invariant(header.setId === setId && header.pack === pack, "a pack's footer holds the frames of that pack");
     invariant(records.byteLength === header.recordsBytes, "a frame's records have the length its header says");
     writeFrameHeader(bytes, at, header);
     bytes.set(records, at + frameHeaderBytes);
@@ -77,7 +78,6 @@ export function encodeFooter(footer: {
   writeChecksum(bodyChecksum, 0, bytes.subarray(0, footerBytes));
   const firstSequence = entries[0]?.header.sequence ?? 0;
   const lastSequence = entries.at(-1)?.header.sequence ?? 0;
-  const { setId, pack } = footer;
   writeTrailer(bytes, at, { setId, pack, footerPosition, footerBytes, frames: entries.length, firstSequence, lastSequence, bodyChecksum });
   return bytes;
 }
