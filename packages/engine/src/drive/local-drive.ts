@@ -1,7 +1,6 @@
 import { constants } from "node:fs";
 import { readdir, readFile, rename, rm, stat, statfs, unlink } from "node:fs/promises";
 import { resolve } from "node:path";
-import { HoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Drive, DriveFile, DriveSpace, NewFile } from "./drive.ts";
 import { checkFileName, checkFolderName, folderOf, incomingFolder } from "./drive-name.ts";
@@ -9,7 +8,8 @@ import { durably, LocalContext } from "./local-context.ts";
 import { LocalFile } from "./local-file.ts";
 import { LocalFolders } from "./local-folders.ts";
 import { LocalNewFile } from "./local-new-file.ts";
-import { mapDriveError, systemCode } from "./map-error.ts";
+import { systemCode } from "./map-error.ts";
+import { openingProblem } from "./probe-drive.ts";
 import { closeFd, fdatasync, openFd, writeFully } from "./system-calls.ts";
 
 /** How a local drive is opened. */
@@ -41,19 +41,11 @@ export async function openLocalDrive(path: string, options: LocalDriveOptions = 
 }
 
 async function checkDirectory(location: string): Promise<void> {
-  const notDirectory = (): HoldfastError =>
-    new HoldfastError("DRIVE_NOT_A_DIRECTORY", `drive ${location} is not a directory: name a directory`, { details: { path: location } });
   try {
-    const stats = await stat(location);
-    if (!stats.isDirectory()) throw notDirectory();
+    // Reading it tells a file, a missing directory and a missing right apart.
     await readdir(location);
   } catch (error) {
-    if (systemCode(error) === "ENOTDIR") throw notDirectory();
-    if (systemCode(error) === "ENOENT") {
-      const message = `drive ${location} does not exist: create the directory, or mount what should be there`;
-      throw new HoldfastError("DRIVE_NOT_FOUND", message, { details: { path: location }, cause: error });
-    }
-    throw mapDriveError(error, { location, operation: "open", name: "", mutates: false });
+    throw openingProblem(location, error);
   }
 }
 
