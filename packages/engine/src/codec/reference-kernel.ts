@@ -11,7 +11,7 @@ import { unitBytes } from "../base/limits.ts";
 import type { CodeKernel, CodeShape } from "./kernel.ts";
 import { coefficient, coefficients, invertMatrix } from "./matrix.ts";
 import { multiply } from "./galois-field.ts";
-import { checkShape, checkShards, planRecovery, type RecoveryPlan } from "./shape.ts";
+import { checkEncoding, checkShape, checkShards, planRecovery, type RecoveryPlan } from "./shape.ts";
 
 /** In a sum's steps: multiply the accumulator by g. Other steps name the source to add. */
 const multiplyByGenerator = -1;
@@ -25,9 +25,7 @@ export const referenceKernel: CodeKernel = {
   name: "reference",
 
   encode(shape, data, parity) {
-    checkShape(shape);
-    checkShards(data, shape.data, "encoding takes k data shards");
-    checkShards([data[0] as Uint8Array, ...parity], shape.parity + 1, "encoding fills m parity shards");
+    checkEncoding(shape, data, parity);
     parity.forEach((target, row) => {
       sumShards(encodingRow(shape, row), data, target);
     });

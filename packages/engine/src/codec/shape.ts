@@ -16,7 +16,23 @@ export function checkShards(shards: readonly Uint8Array[], count: number, senten
   invariant(shards.length === count, sentence);
   const length = shards[0]?.byteLength ?? 0;
   invariant(length % unitBytes === 0, "a shard is a whole number of 128-byte units");
-  for (const shard of shards) invariant(shard.byteLength === length, "the shards of a stripe have one length");
+  checkLengths(shards, length);
+  return length;
+}
+
+/** Requires the buffers to have the length of the stripe's shards. */
+export function checkLengths(buffers: Iterable<Uint8Array | undefined>, length: number): void {
+  for (const buffer of buffers) {
+    invariant(buffer === undefined || buffer.byteLength === length, "the shards of a stripe have one length");
+  }
+}
+
+/** What encoding checks: k data shards, m parity shards, one length, which it gives. */
+export function checkEncoding(shape: CodeShape, data: readonly Uint8Array[], parity: readonly Uint8Array[]): number {
+  checkShape(shape);
+  const length = checkShards(data, shape.data, "encoding takes k data shards");
+  invariant(parity.length === shape.parity, "encoding fills m parity shards");
+  checkLengths(parity, length);
   return length;
 }
 
@@ -44,7 +60,8 @@ export function planRecovery(
   invariant(shards.length === shape.data + shape.parity, "a reconstruction gets a place for every shard");
   const present = shards.filter((shard) => shard !== undefined);
   invariant(present.length >= shape.data, "a reconstruction gets at least k shards");
-  const length = checkShards([...present, ...wanted.values()], present.length + wanted.size, "every shard counts once");
+  const length = checkShards(present, present.length, "every shard counts once");
+  checkLengths(wanted.values(), length);
   const unknowns: number[] = [];
   const equations: number[] = [];
   for (let j = 0; j < shape.data; j++) if (shards[j] === undefined) unknowns.push(j);

@@ -6,14 +6,14 @@ import { LRUCache } from "lru-cache";
 import { equalBytes } from "../base/bytes.ts";
 import type { CodeKernel, CodeShape } from "./kernel.ts";
 import { encodeEncoder, encodeSolver, type KernelProgram, type SolverOptions } from "./kernel-program.ts";
-import { checkShape, checkShards, planRecovery, type RecoveryPlan } from "./shape.ts";
+import { checkEncoding, checkShape, checkShards, planRecovery, type RecoveryPlan } from "./shape.ts";
 import { instantiate, slotAt, slotBytes, type WasmArena } from "./wasm-arena.ts";
 
 /** Programs kept: 12+4 has 136 patterns of one or two losses. A program takes 1 to 30 KB, and about a millisecond to make. */
 const programsMax = 512;
 
-/** A buffer and the shard whose slot it fills or is filled from. */
-type SlotBuffers = readonly (readonly [shard: number, bytes: Uint8Array])[];
+/** Buffers by shard number; undefined where the shard has no part in what is done. */
+type SlotBuffers = readonly (Uint8Array | undefined)[];
 
 /** Creates the generated kernel. `fence` chooses the code for V8 before 13; see kernel-program.ts. */
 export function createWasmKernel(arena: WasmArena, options: { readonly fence: boolean }): CodeKernel {
@@ -33,18 +33,14 @@ class WasmKernel implements CodeKernel {
   }
 
   encode(shape: CodeShape, data: readonly Uint8Array[], parity: readonly Uint8Array[]): void {
-    checkShape(shape);
-    const length = checkShards(data, shape.data, "encoding takes k data shards");
-    checkShards([data[0] as Uint8Array, ...parity], shape.parity + 1, "encoding fills m parity shards");
+    const length = checkEncoding(shape, data, parity);
     if (shape.parity === 0) return;
-    const program = this.#encoder(shape.data, allRows(shape));
-    const sources = slotsFrom(0, data);
-    const targets = slotsFrom(shape.data, parity);
+    const program = this.#encoder(shape.data, allRows[shape.parity] as readonly number[]);
     for (let position = 0; position < length; position += slotBytes) {
       const bytes = Math.min(slotBytes, length - position);
-      this.#copyIn(sources, position, bytes);
+      this.#copyIn(data, position, bytes);
       program.run(bytes);
-      this.#copyOut(targets, position, bytes);
+      this.#copyOut(shape.data, parity, position, bytes);
     }
   }
 
@@ -52,30 +48,30 @@ class WasmKernel implements CodeKernel {
     checkShape(shape);
     const length = checkShards(shards, shape.data + shape.parity, "verification takes k + m shards");
     if (shape.parity === 0) return true;
-    const program = this.#encoder(shape.data, allRows(shape));
-    const sources = slotsFrom(0, shards.slice(0, shape.data));
-    const given = slotsFrom(shape.data, shards.slice(shape.data));
+    const program = this.#encoder(shape.data, allRows[shape.parity] as readonly number[]);
+    const data = shards.slice(0, shape.data);
     for (let position = 0; position < length; position += slotBytes) {
       const bytes = Math.min(slotBytes, length - position);
-      this.#copyIn(sources, position, bytes);
+      this.#copyIn(data, position, bytes);
       program.run(bytes);
-      if (!this.#slotsEqual(given, position, bytes)) return false;
+      for (let shard = shape.data; shard < shards.length; shard++) {
+        if (!equalBytes(this.#slot(shard, bytes), part(shards[shard] as Uint8Array, position, bytes))) return false;
+      }
     }
     return true;
   }
 
-  reconstruct(shape: CodeShape, shards: readonly (Uint8Array | undefined)[], wanted: ReadonlyMap<number, Uint8Array>): void {
+  reconstruct(shape: CodeShape, shards: SlotBuffers, wanted: ReadonlyMap<number, Uint8Array>): void {
     const plan = planRecovery(shape, shards, wanted);
     if (plan.length === 0 || wanted.size === 0) return;
     const programs = this.#recoveryPrograms(shape, plan);
-    const needed = (index: number): boolean => index < shape.data || plan.equations.includes(index - shape.data);
-    const sources = shards.flatMap((bytes, index) => (bytes !== undefined && needed(index) ? [[index, bytes] as const] : []));
-    const targets = [...wanted];
+    const sources = shards.map((bytes, index) => (index < shape.data || plan.equations.includes(index - shape.data) ? bytes : undefined));
+    const targets = shards.map((_, index) => wanted.get(index));
     for (let position = 0; position < plan.length; position += slotBytes) {
       const bytes = Math.min(slotBytes, plan.length - position);
       this.#copyIn(sources, position, bytes);
       for (const program of programs) program.run(bytes);
-      this.#copyOut(targets, position, bytes);
+      this.#copyOut(0, targets, position, bytes);
     }
   }
 
@@ -90,12 +86,12 @@ class WasmKernel implements CodeKernel {
   }
 
   #encoder(data: number, rows: readonly number[]): KernelProgram {
-    return this.#program(`encode ${data} ${rows}`, () => encodeEncoder(data, rows, this.#fence));
+    return this.#program(keyOf(data, rows), () => encodeEncoder(data, rows, this.#fence));
   }
 
   #solver(options: SolverOptions): KernelProgram {
     const { data, unknowns, equations, wanted } = options;
-    return this.#program(`solve ${data} ${unknowns} ${equations} ${wanted}`, () => encodeSolver(options, this.#fence));
+    return this.#program(keyOf(data, equations, unknowns, wanted), () => encodeSolver(options, this.#fence));
   }
 
   #program(key: string, encodeBytes: () => Uint8Array<ArrayBuffer>): KernelProgram {
@@ -108,15 +104,14 @@ class WasmKernel implements CodeKernel {
   }
 
   #copyIn(sources: SlotBuffers, position: number, bytes: number): void {
-    for (const [shard, source] of sources) this.#arena.bytes.set(part(source, position, bytes), slotAt(shard));
+    for (let shard = 0; shard < sources.length; shard++) {
+      const source = sources[shard];
+      if (source !== undefined) this.#arena.bytes.set(part(source, position, bytes), slotAt(shard));
+    }
   }
 
-  #copyOut(targets: SlotBuffers, position: number, bytes: number): void {
-    for (const [shard, target] of targets) target.set(this.#slot(shard, bytes), position);
-  }
-
-  #slotsEqual(given: SlotBuffers, position: number, bytes: number): boolean {
-    return given.every(([shard, expected]) => equalBytes(this.#slot(shard, bytes), part(expected, position, bytes)));
+  #copyOut(firstShard: number, targets: SlotBuffers, position: number, bytes: number): void {
+    for (let i = 0; i < targets.length; i++) targets[i]?.set(this.#slot(firstShard + i, bytes), position);
   }
 
   #slot(shard: number, bytes: number): Uint8Array {
@@ -124,12 +119,17 @@ class WasmKernel implements CodeKernel {
   }
 }
 
-function allRows(shape: CodeShape): number[] {
-  return Array.from({ length: shape.parity }, (_, row) => row);
-}
+/** The rows of all parity shards, by m. */
+const allRows: readonly (readonly number[])[] = [[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3]];
 
-function slotsFrom(first: number, buffers: readonly Uint8Array[]): SlotBuffers {
-  return buffers.map((bytes, i) => [first + i, bytes] as const);
+/** Every number is below 64, so a character each, with one that is not a number between the lists, names a program. */
+function keyOf(data: number, ...lists: readonly (readonly number[])[]): string {
+  let key = String.fromCharCode(data);
+  for (const list of lists) {
+    key += "|";
+    for (const value of list) key += String.fromCharCode(value);
+  }
+  return key;
 }
 
 /** bytes[position, position + length), without a new view where that is all of them. */
