@@ -25,6 +25,7 @@ import {
 } from "hash-wasm";
 import { HoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { hasWebAssembly } from "./wasm-arena.ts";
 import { checksum } from "./xxh3.ts";
 
 /** Digest names and the bytes each gives. */
@@ -85,7 +86,7 @@ export function loadDigests(): Promise<void> {
 }
 
 async function loadHashers(): Promise<void> {
-  if (!("WebAssembly" in globalThis)) return;
+  if (!hasWebAssembly) return;
   const entries = Object.entries(creators) as [DigestName, () => Promise<IHasher>][];
   await Promise.all(entries.map(async ([name, create]) => hashers.set(name, await create())));
 }
@@ -123,7 +124,7 @@ function isNative(name: DigestName): boolean {
 function hasherOf(name: DigestName): IHasher {
   const hasher = hashers.get(name);
   if (hasher !== undefined) return hasher;
-  if (!("WebAssembly" in globalThis)) {
+  if (!hasWebAssembly) {
     throw new HoldfastError("UNSUPPORTED", `the digest ${name} needs WebAssembly, which this process runs without (--jitless)`);
   }
   invariant(false, "loadDigests() is awaited before a digest is asked for");

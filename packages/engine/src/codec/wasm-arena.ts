@@ -45,6 +45,9 @@ interface WebAssemblyApi {
 
 const webAssembly = (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly;
 
+/** False under `--jitless`. */
+export const hasWebAssembly = webAssembly !== undefined;
+
 /** The memory and its bytes. */
 export interface WasmArena {
   readonly memory: object;
