@@ -60,7 +60,7 @@ export type JobOutcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: { readonly code: ErrorCode; readonly message: string; readonly details: ErrorDetails } };
 
-/** Does a job here and now. */
+/** Does a job here and now; `loadDigests` has been awaited if it has digests. */
 export function runJob<J extends Job>(job: J, kernel: CodeKernel): JobValue<J> {
   invariant(job.buffer.byteLength === (job.shape.data + job.shape.parity) * job.pieceBytes, "a stripe's buffer holds its pieces");
   return (job.kind === "codeStripe" ? codeStripe(job, kernel) : reconstruct(job, kernel)) as JobValue<J>;
