@@ -1,0 +1,78 @@
+/**
+ * Whether an index directory can be trusted. The index makes nothing durable by itself; a small file beside it says whether it was flushed
+ * and closed, and if not, in which boot of the machine it was open: what a process has written survives the process in the page cache, but
+ * not the machine.
+ */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isHoldfastError } from "../base/errors.ts";
+import { openLmdbIndex } from "./lmdb-index.ts";
+import type { OrderedIndex } from "./ordered-index.ts";
+
+const indexFile = "index.lmdb";
+const checkpointFile = "checkpoint.json";
+
+interface Checkpoint {
+  readonly version: 1;
+  readonly setId: string;
+  readonly clean: boolean;
+  readonly bootId: string | undefined;
+}
+
+/** An index in a directory, emptied when it could not be trusted. Its `close` marks it clean after a flush. */
+export async function openIndexDirectory(directory: string, facts: { setId: string; bootId: string | undefined }): Promise<OrderedIndex> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const checkpoint = await readCheckpoint(directory);
+  const sameBoot = facts.bootId !== undefined && checkpoint?.bootId === facts.bootId;
+  const trusted = checkpoint?.setId === facts.setId && (checkpoint.clean || sameBoot);
+  if (!trusted) await removeIndex(directory);
+  await writeCheckpoint(directory, { version: 1, setId: facts.setId, clean: false, bootId: facts.bootId });
+  const index = await openOrReplace(directory);
+  let flushed = false;
+  return {
+    get: (key) => index.get(key),
+    write: (mutations) => {
+      flushed = false;
+      index.write(mutations);
+    },
+    scan: (range, visit) => index.scan(range, visit),
+    count: () => index.count(),
+    clear: () => index.clear(),
+    flush: async () => {
+      await index.flush();
+      flushed = true;
+    },
+    close: async () => {
+      await index.close();
+      if (flushed) await writeCheckpoint(directory, { version: 1, setId: facts.setId, clean: true, bootId: facts.bootId });
+    },
+  };
+}
+
+async function openOrReplace(directory: string): Promise<OrderedIndex> {
+  try {
+    return await openLmdbIndex(join(directory, indexFile));
+  } catch (error) {
+    if (!isHoldfastError(error, "INDEX_DAMAGED")) throw error;
+    await removeIndex(directory);
+    return openLmdbIndex(join(directory, indexFile));
+  }
+}
+
+async function removeIndex(directory: string): Promise<void> {
+  await rm(join(directory, indexFile), { force: true });
+  await rm(join(directory, `${indexFile}-lock`), { force: true });
+}
+
+async function readCheckpoint(directory: string): Promise<Checkpoint | undefined> {
+  try {
+    const parsed: unknown = JSON.parse(await readFile(join(directory, checkpointFile), "utf8"));
+    return typeof parsed === "object" && parsed !== null && (parsed as Checkpoint).version === 1 ? (parsed as Checkpoint) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeCheckpoint(directory: string, checkpoint: Checkpoint): Promise<void> {
+  await writeFile(join(directory, checkpointFile), JSON.stringify(checkpoint), { mode: 0o600, flush: true });
+}
