@@ -99,10 +99,14 @@ export class LocalContext {
   #admit(call: DriveCall): void {
     if (this.#closed) throw new HoldfastError("STORE_CLOSED", `drive ${this.location} is closed`);
     if (!call.mutates || this.#failure === undefined) return;
-    throw new HoldfastError("DRIVE_FAILED", `drive ${this.location} failed before and takes no changes until it is rebuilt: ${this.#failure.message}`, {
-      details: { drive: this.location, operation: call.operation, name: call.name },
-      cause: this.#failure,
-    });
+    throw new HoldfastError(
+      "DRIVE_FAILED",
+      `drive ${this.location} failed before and takes no changes until it is rebuilt: ${this.#failure.message}`,
+      {
+        details: { drive: this.location, operation: call.operation, name: call.name },
+        cause: this.#failure,
+      },
+    );
   }
 
   async #judge(call: DriveCall, thrown: unknown): Promise<HoldfastError> {

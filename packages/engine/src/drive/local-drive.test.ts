@@ -76,7 +76,8 @@ describe("the local drive", () => {
   });
 
   test("what is not the drive's is in no listing", async () => {
-    for (const name of [".DS_Store", "Thumbs.db", "lock.00000001", "lost+found", "desktop.ini "]) await writeFile(join(folder.path, name), "x");
+    for (const name of [".DS_Store", "Thumbs.db", "lock.00000001", "lost+found", "desktop.ini "])
+      await writeFile(join(folder.path, name), "x");
     await drive.replaceFile("label", Uint8Array.of(1));
     expect(await drive.list("")).toEqual(["label"]);
     expect(await drive.listFolders("")).toEqual([]);

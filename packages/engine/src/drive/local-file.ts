@@ -122,9 +122,13 @@ export class LocalFile implements DriveFile, Closable {
     const call: DriveCall = { operation, name: this.name, mutates: true };
     return this.#context.run(call, () => {
       if (this.#readOnly) {
-        throw new HoldfastError("DRIVE_UNWRITABLE", `drive ${this.#context.location} can only be read: mount it for writing and open it again`, {
-          details: { drive: this.#context.location, operation, name: this.name },
-        });
+        throw new HoldfastError(
+          "DRIVE_UNWRITABLE",
+          `drive ${this.#context.location} can only be read: mount it for writing and open it again`,
+          {
+            details: { drive: this.#context.location, operation, name: this.name },
+          },
+        );
       }
       return this.#fd.use(work);
     });

@@ -26,7 +26,11 @@ export class LocalNewFile implements NewFile, Closable {
   #position = 0;
   #state: "open" | "broken" | "ended" = "open";
 
-  constructor(context: LocalContext, folders: LocalFolders, file: { readonly name: string; readonly temporary: string; readonly fd: number }) {
+  constructor(
+    context: LocalContext,
+    folders: LocalFolders,
+    file: { readonly name: string; readonly temporary: string; readonly fd: number },
+  ) {
     this.name = file.name;
     this.#context = context;
     this.#folders = folders;

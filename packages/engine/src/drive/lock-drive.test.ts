@@ -55,7 +55,10 @@ test("the refusal names the holder", async () => {
   const holder = await thisProcess();
   const lock = await lockDrive(folder.path, holder);
   const error: unknown = await lockDrive(folder.path, holder).catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ code: "STORE_LOCKED", details: { pid: process.pid, host: holder.host, since: holder.since, path: lock.path } });
+  expect(error).toMatchObject({
+    code: "STORE_LOCKED",
+    details: { pid: process.pid, host: holder.host, since: holder.since, path: lock.path },
+  });
   await lock.release();
 });
 
@@ -98,7 +101,7 @@ test("a process that got the dead holder's id does not hold the lock", async () 
   await lockDrive(folder.path, holder);
   if (holder.processStart === undefined) return;
   await editLock((content) => {
-    content["processStart"] = "1";
+    content.processStart = "1";
   });
   await (await lockDrive(folder.path, holder)).release();
 });
@@ -118,12 +121,15 @@ test("a holder on another host counts as living", async () => {
   expect((error as Error).message).toContain(join(folder.path, "lock.00000001"));
 });
 
-test.each(["", "{", "null", '{"version":1,"state":"held"}', "\u0000\u0000"])("a lock file with damaged content %j is taken over", async (text) => {
-  await writeFile(join(folder.path, "lock.00000007"), text);
-  const lock = await lockDrive(folder.path, await thisProcess());
-  expect(await lockFiles()).toEqual(["lock.00000008"]);
-  await lock.release();
-});
+test.each(["", "{", "null", '{"version":1,"state":"held"}', "\u0000\u0000"])(
+  "a lock file with damaged content %j is taken over",
+  async (text) => {
+    await writeFile(join(folder.path, "lock.00000007"), text);
+    const lock = await lockDrive(folder.path, await thisProcess());
+    expect(await lockFiles()).toEqual(["lock.00000008"]);
+    await lock.release();
+  },
+);
 
 test("leftovers of crashed processes are cleared, other files are not touched", async () => {
   for (const name of ["lock.tmp-abc", "lock.probe-1-1", "lock.00000003", "label", "locks"]) await writeFile(join(folder.path, name), "x");

@@ -68,7 +68,9 @@ export async function lockDrive(drivePath: string, holder: LockHolder, clock: Cl
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") throw openingProblem(location, error);
     throw mapDriveError(error, { location, operation: "lock", name: "", mutates: true });
   }
-  throw new HoldfastError("STORE_LOCKED", `drive ${location} is wanted by many processes at once: try again later`, { details: { drive: location } });
+  throw new HoldfastError("STORE_LOCKED", `drive ${location} is wanted by many processes at once: try again later`, {
+    details: { drive: location },
+  });
 }
 
 /** One round of the protocol; undefined when another process got ahead. */

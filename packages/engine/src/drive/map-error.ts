@@ -69,17 +69,24 @@ function judge(system: string, call: FailedCall): Verdict {
   }
   if (noHandles.has(system)) {
     const who = system === "EMFILE" ? "this process" : "this machine";
-    return { code: "DRIVE_IO_ERROR", message: `${who} has too many files open (${drive}, ${doing}: ${system}): raise its limit (ulimit -n)` };
+    return {
+      code: "DRIVE_IO_ERROR",
+      message: `${who} has too many files open (${drive}, ${doing}: ${system}): raise its limit (ulimit -n)`,
+    };
   }
   if (noRight.has(system)) return judgeRights(system, drive, doing, call.mutates);
   if (call.needsFile === true && noSuchFile.has(system)) {
     return { code: "FILE_NOT_FOUND", message: `${drive} has no file ${call.name}` };
   }
-  return { code: "DRIVE_IO_ERROR", message: `${drive} failed to ${doing} (${system || "unknown error"}): check the drive and the system's log` };
+  return {
+    code: "DRIVE_IO_ERROR",
+    message: `${drive} failed to ${doing} (${system || "unknown error"}): check the drive and the system's log`,
+  };
 }
 
 function judgeRights(system: string, drive: string, doing: string, mutates: boolean): Verdict {
-  if (!mutates) return { code: "DRIVE_UNREADABLE", message: `${drive} cannot be read (${doing}: ${system}): give this user the right to read it` };
+  if (!mutates)
+    return { code: "DRIVE_UNREADABLE", message: `${drive} cannot be read (${doing}: ${system}): give this user the right to read it` };
   const fix = system === "EROFS" ? "mount it for writing" : "give this user the right to write to it";
   return { code: "DRIVE_UNWRITABLE", message: `${drive} cannot be written to (${doing}: ${system}): ${fix}` };
 }

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
 import fc from "fast-check";
-import { describeDriveContract, describeFullDrive, type DriveUnderTest } from "../testing/drive-contract.ts";
+import { expect, test } from "vitest";
+import { type DriveUnderTest, describeDriveContract, describeFullDrive } from "../testing/drive-contract.ts";
 import { MemoryBytes } from "./memory-bytes.ts";
 import { createMemoryDrive, type MemoryDriveOptions } from "./memory-drive.ts";
 

@@ -97,7 +97,9 @@ class VolatileDrive implements MemoryDrive {
     this.#session.check();
     return new MemoryNewFile(this.#session, name, (node) => {
       if (!this.#files.has(name)) return this.#place(name, node);
-      throw new HoldfastError("FILE_EXISTS", `drive ${this.location} already has a file ${name}`, { details: { drive: this.location, name } });
+      throw new HoldfastError("FILE_EXISTS", `drive ${this.location} already has a file ${name}`, {
+        details: { drive: this.location, name },
+      });
     });
   }
 

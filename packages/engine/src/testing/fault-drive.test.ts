@@ -56,10 +56,17 @@ describe("rules", () => {
     );
   });
 
-  test.each(["", "sync", "sync *", "sync *: explode", "sync *: error NO_SUCH_CODE", "sync * 2nd: lose", "sync *: torn", "sync *: torn x", "fly *: lose"])(
-    "%j is no rule",
-    (line) => expectCode((async () => parseFaultRule(line))(), "ARGUMENT_INVALID"),
-  );
+  test.each([
+    "",
+    "sync",
+    "sync *",
+    "sync *: explode",
+    "sync *: error NO_SUCH_CODE",
+    "sync * 2nd: lose",
+    "sync *: torn",
+    "sync *: torn x",
+    "fly *: lose",
+  ])("%j is no rule", (line) => expectCode((async () => parseFaultRule(line))(), "ARGUMENT_INVALID"));
 
   test("they match by operation, file and count", async () => {
     const { drive } = await makeDrive("readFile packs/* #2: error DRIVE_IO_ERROR", "readFile lab*: error DRIVE_UNREADABLE");
@@ -85,30 +92,33 @@ describe("rules", () => {
 });
 
 describe("faults", () => {
-  test.each(["sync", "writeDurable", "replaceFile", "finish"] as const)("a failed %s fails the drive: no more changes, reads go on", async (operation) => {
-    const { drive } = await makeDrive(`${operation} * #1: error DRIVE_IO_ERROR`);
-    const file = await drive.open("packs/0001", { create: false });
-    const fresh = await drive.create("b/1");
-    const calls = {
-      sync: () => file.sync(),
-      writeDurable: () => file.writeDurable(0, [bytes]),
-      replaceFile: () => drive.replaceFile("label", bytes),
-      finish: () => fresh.finish(),
-    };
-    await expectCode(calls[operation](), "DRIVE_IO_ERROR");
-    expect(drive.failure).toMatchObject({ code: "DRIVE_IO_ERROR" });
-    await expectCode(file.write(0, [bytes]), "DRIVE_FAILED");
-    await expectCode(file.sync(), "DRIVE_FAILED");
-    await expectCode(file.truncate(0), "DRIVE_FAILED");
-    await expectCode(drive.replaceFile("x", bytes), "DRIVE_FAILED");
-    await expectCode(drive.remove("label"), "DRIVE_FAILED");
-    await expectCode(drive.open("y", { create: true }), "DRIVE_FAILED");
-    await expectCode(drive.create("b/2"), "DRIVE_FAILED");
-    await fresh.abort();
-    expect(await drive.readFile("label")).toEqual(bytes);
-    expect(await drive.list("b")).toEqual([]);
-    expect(await file.read(0, new Uint8Array(4))).toBe(4);
-  });
+  test.each(["sync", "writeDurable", "replaceFile", "finish"] as const)(
+    "a failed %s fails the drive: no more changes, reads go on",
+    async (operation) => {
+      const { drive } = await makeDrive(`${operation} * #1: error DRIVE_IO_ERROR`);
+      const file = await drive.open("packs/0001", { create: false });
+      const fresh = await drive.create("b/1");
+      const calls = {
+        sync: () => file.sync(),
+        writeDurable: () => file.writeDurable(0, [bytes]),
+        replaceFile: () => drive.replaceFile("label", bytes),
+        finish: () => fresh.finish(),
+      };
+      await expectCode(calls[operation](), "DRIVE_IO_ERROR");
+      expect(drive.failure).toMatchObject({ code: "DRIVE_IO_ERROR" });
+      await expectCode(file.write(0, [bytes]), "DRIVE_FAILED");
+      await expectCode(file.sync(), "DRIVE_FAILED");
+      await expectCode(file.truncate(0), "DRIVE_FAILED");
+      await expectCode(drive.replaceFile("x", bytes), "DRIVE_FAILED");
+      await expectCode(drive.remove("label"), "DRIVE_FAILED");
+      await expectCode(drive.open("y", { create: true }), "DRIVE_FAILED");
+      await expectCode(drive.create("b/2"), "DRIVE_FAILED");
+      await fresh.abort();
+      expect(await drive.readFile("label")).toEqual(bytes);
+      expect(await drive.list("b")).toEqual([]);
+      expect(await file.read(0, new Uint8Array(4))).toBe(4);
+    },
+  );
 
   test("no space fails a write and not the drive, but a sync and the drive", async () => {
     const { drive } = await makeDrive("write * #1: error DRIVE_FULL", "writeDurable * #1: error DRIVE_FULL", "sync * #1: error DRIVE_FULL");

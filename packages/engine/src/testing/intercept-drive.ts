@@ -89,7 +89,9 @@ class InterceptedDrive implements Drive {
 
   async replaceFile(name: string, bytes: Uint8Array): Promise<void> {
     const call: DriveCall = { operation: "replaceFile", name, buffers: [bytes] };
-    return this.#interceptor.around(call, (buffers) => this.#inner.replaceFile(name, buffers === undefined ? bytes : Buffer.concat(buffers)));
+    return this.#interceptor.around(call, (buffers) =>
+      this.#inner.replaceFile(name, buffers === undefined ? bytes : Buffer.concat(buffers)),
+    );
   }
 
   async list(folder: string): Promise<string[]> {

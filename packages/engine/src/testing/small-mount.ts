@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 
@@ -38,4 +39,34 @@ export async function whyNoMounts(): Promise<string | undefined> {
     },
     (error: Error) => `mount fails here: ${error.message.split("\n")[0]}`,
   );
+}
+
+/**
+ * Mounts an ext4 of `deviceBytes` on a device that has room for `backingBytes` only: the file system believes in space that is not
+ * there, so writes succeed and syncs fail. Takes root, `mkfs.ext4` and loop devices.
+ */
+export async function mountThin(options: { readonly deviceBytes: number; readonly backingBytes: number }): Promise<SmallMount> {
+  const backing = await mountSmall(options.backingBytes);
+  const image = join(backing.path, "image");
+  const folder = await makeTemporaryFolder();
+  try {
+    await run("truncate", ["-s", String(options.deviceBytes), image]);
+    await run("mkfs.ext4", ["-q", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", image]);
+    await run("mount", ["-o", "loop", image, folder.path]);
+  } catch (error) {
+    await backing.remove();
+    await folder.remove();
+    throw error;
+  }
+  return {
+    path: folder.path,
+    async remount(mode) {
+      await run("mount", ["-o", `remount,${mode}`, folder.path]);
+    },
+    async remove() {
+      await run("umount", ["-l", folder.path]);
+      await folder.remove();
+      await backing.remove();
+    },
+  };
 }
