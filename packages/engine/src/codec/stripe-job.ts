@@ -4,8 +4,9 @@
  * A stripe lies in one buffer: k data pieces, then m parity pieces, each of `pieceBytes`. Jobs write to the buffer in place. What
  * crosses threads beside it is small: shapes, digest states, checksums. Errors cross as data, since a thrown one loses its fields.
  */
-import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+
 import type { ErrorCode, ErrorDetails } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { checksumBlockBytes } from "../base/limits.ts";
 import type { DigestName } from "./digest.ts";
@@ -72,7 +73,10 @@ export function runJobSafely<J extends Job>(job: J, kernel: CodeKernel): JobOutc
     return { ok: true, value: runJob(job, kernel) };
   } catch (error) {
     if (isHoldfastError(error)) return { ok: false, error: { code: error.code, message: error.message, details: error.details } };
-    return { ok: false, error: { code: "INTERNAL", message: String(error), details: { stack: error instanceof Error ? error.stack : undefined } } };
+    return {
+      ok: false,
+      error: { code: "INTERNAL", message: String(error), details: { stack: error instanceof Error ? error.stack : undefined } },
+    };
   }
 }
 

@@ -26,7 +26,10 @@ describe("compute without a built thread entry", () => {
   it("codes a stripe, its block checksums and digests over several stripes", async () => {
     await loadDigests();
     const dataBytes = shape.data * pieceBytes - 777;
-    let digests: readonly DigestState[] = [{ name: "md5", state: undefined }, { name: "crc32c", state: undefined }];
+    let digests: readonly DigestState[] = [
+      { name: "md5", state: undefined },
+      { name: "crc32c", state: undefined },
+    ];
     const seen: Uint8Array[] = [];
     for (let stripe = 0; stripe < 3; stripe++) {
       const buffer = await open().acquire(5 * pieceBytes);

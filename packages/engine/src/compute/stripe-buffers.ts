@@ -122,7 +122,11 @@ function closedError(): HoldfastError {
 }
 
 function tooLarge(bytes: number, budgetBytes: number): HoldfastError {
-  return new HoldfastError("MEMORY_EXHAUSTED", `a stripe needs ${bytes} bytes, the whole memory budget has ${budgetBytes}; raise the memory budget or use smaller stripes`, {
-    details: { bytes, budgetBytes },
-  });
+  return new HoldfastError(
+    "MEMORY_EXHAUSTED",
+    `a stripe needs ${bytes} bytes, the whole memory budget has ${budgetBytes}; raise the memory budget or use smaller stripes`,
+    {
+      details: { bytes, budgetBytes },
+    },
+  );
 }

@@ -75,7 +75,11 @@ export class WaitingLine<Need, Grant> {
 }
 
 function queueFull(options: WaitingLineOptions): HoldfastError {
-  return new HoldfastError("QUEUE_FULL", `${options.lengthMax} callers wait for ${options.what} already; retry when some of them have finished`, {
-    details: { waiting: options.lengthMax },
-  });
+  return new HoldfastError(
+    "QUEUE_FULL",
+    `${options.lengthMax} callers wait for ${options.what} already; retry when some of them have finished`,
+    {
+      details: { waiting: options.lengthMax },
+    },
+  );
 }

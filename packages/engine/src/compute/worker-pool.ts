@@ -7,13 +7,13 @@
  */
 import type { Piscina } from "piscina";
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
-import { unwrapOutcome } from "../codec/stripe-job.ts";
 import type { Job, JobOutcome, JobValue } from "../codec/stripe-job.ts";
+import { unwrapOutcome } from "../codec/stripe-job.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface WorkerPoolOptions {
   readonly threads: number;
-  /** The module whose default export runs a job. */
+  /** The module whose export `run` does a job. */
   readonly worker: URL;
   readonly waitersMax: number;
 }
@@ -71,7 +71,11 @@ export class WorkerPool {
       this.starting ??= start(this.options);
       outcome = await (await this.starting).run(job);
     } catch (error) {
-      throw new HoldfastError("WORKER_FAILED", `a worker thread failed during a job: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new HoldfastError(
+        "WORKER_FAILED",
+        `a worker thread failed during a job: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
     }
     return unwrapOutcome(outcome);
   }
@@ -90,6 +94,7 @@ async function start(options: WorkerPoolOptions): Promise<Piscina> {
   const { Piscina } = await import("piscina");
   const pool = new Piscina({
     filename: options.worker.href,
+    name: "run",
     minThreads: options.threads,
     maxThreads: options.threads,
     execArgv: [],

@@ -1,5 +1,5 @@
-import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import type { ErrorCode } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 
 /** LMDB's own codes and the platform's, as the package puts them into `error.code`. */
 const codes: Readonly<Record<string, ErrorCode>> = {

@@ -68,5 +68,7 @@ function readMeta(file: number, position: number): Meta | undefined {
 }
 
 function damaged(path: string, what: string): HoldfastError {
-  return new HoldfastError("INDEX_DAMAGED", `the index ${path} is damaged: ${what}; remove the file, it is rebuilt from the packs`, { details: { path } });
+  return new HoldfastError("INDEX_DAMAGED", `the index ${path} is damaged: ${what}; remove the file, it is rebuilt from the packs`, {
+    details: { path },
+  });
 }

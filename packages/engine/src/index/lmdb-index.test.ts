@@ -21,7 +21,9 @@ describe("the LMDB index on disk", () => {
     const path = freshPath();
     const first = await openLmdbIndex(path);
     for (let at = 0; at < 40; at++) {
-      first.write(Array.from({ length: 100 }, (_, number) => ({ key: utf8(`key-${at * 100 + number}`), value: new Uint8Array(number * 10) })));
+      first.write(
+        Array.from({ length: 100 }, (_, number) => ({ key: utf8(`key-${at * 100 + number}`), value: new Uint8Array(number * 10) })),
+      );
       first.write(Array.from({ length: 60 }, (_, number) => ({ key: utf8(`key-${at * 100 + number}`), value: undefined })));
     }
     await first.close();

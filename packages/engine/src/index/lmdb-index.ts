@@ -16,13 +16,13 @@
  * - a file cut short is a SIGBUS once a missing page is touched: `checkLmdbFile` looks first.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync } from "node:fs";
-import { open } from "lmdb";
 import type { RangeOptions, RootDatabase, Transaction } from "lmdb";
+import { open } from "lmdb";
 import { compareBytes } from "../base/bytes.ts";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
-import { checkLmdbFile, lmdbFileBytes } from "./lmdb-file.ts";
-import { toIndexError } from "./lmdb-errors.ts";
 import { checkMutations } from "./check-mutations.ts";
+import { toIndexError } from "./lmdb-errors.ts";
+import { checkLmdbFile, lmdbFileBytes } from "./lmdb-file.ts";
 import type { IndexMutation, IndexRange, OrderedIndex } from "./ordered-index.ts";
 import { PooledCodec } from "./pooled-codec.ts";
 

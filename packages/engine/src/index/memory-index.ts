@@ -130,7 +130,11 @@ class MemoryIndex implements OrderedIndex {
   }
 }
 
-function scanForwards(blocks: readonly Block[], range: IndexRange, visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array): void {
+function scanForwards(
+  blocks: readonly Block[],
+  range: IndexRange,
+  visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array,
+): void {
   let place = placeOf(blocks, range.start);
   for (;;) {
     const block = blocks[place.block];
@@ -144,7 +148,11 @@ function scanForwards(blocks: readonly Block[], range: IndexRange, visit: (key: 
   }
 }
 
-function scanBackwards(blocks: readonly Block[], range: IndexRange, visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array): void {
+function scanBackwards(
+  blocks: readonly Block[],
+  range: IndexRange,
+  visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array,
+): void {
   let place = range.end === undefined ? { block: blocks.length, at: 0 } : placeOf(blocks, range.end);
   for (;;) {
     if (!stepBackwards(place, blocks)) return;

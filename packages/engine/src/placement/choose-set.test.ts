@@ -75,7 +75,10 @@ describe("createSetChooser", () => {
 
   it("does not depend on the order or the unit of what it is given", () => {
     const sets = setsOf([1, 2, 3, 4]);
-    const [one, other] = [createSetChooser(sets), createSetChooser(sets.map(({ id, weight }) => ({ id, weight: weight * 2 ** 40 })).reverse())];
+    const [one, other] = [
+      createSetChooser(sets),
+      createSetChooser(sets.map(({ id, weight }) => ({ id, weight: weight * 2 ** 40 })).reverse()),
+    ];
     for (const key of keys.slice(0, 2000)) expect(other(key).id).toBe(one(key).id);
   });
 

@@ -9,8 +9,8 @@
  */
 import { utf8 } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
-import { compareNames } from "./topology.ts";
 import { finish, murmur3 } from "./key-hash.ts";
+import { compareNames } from "./topology.ts";
 
 /** What a set is chosen by: its id, for ever the same, and how much it should get compared with others. */
 export interface WeightedSet {

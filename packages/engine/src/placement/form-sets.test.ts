@@ -11,13 +11,22 @@ function grid(regions: number, zones: number, nodes: number, drives: number): Dr
   return Array.from({ length: regions * zones * nodes * drives }, (_, number) => {
     const node = Math.floor(number / drives);
     const zone = Math.floor(node / nodes);
-    return { id: `drive-${number}`, region: `region-${Math.floor(zone / zones)}`, zone: `zone-${zone % zones}`, node: `node-${node % nodes}`, capacityBytes: 1000 };
+    return {
+      id: `drive-${number}`,
+      region: `region-${Math.floor(zone / zones)}`,
+      zone: `zone-${zone % zones}`,
+      node: `node-${node % nodes}`,
+      capacityBytes: 1000,
+    };
   });
 }
 
 const name = fc.constantFrom("a", "b", "c", "d");
 const topology = fc
-  .array(fc.record({ region: name, zone: name, node: name, capacityBytes: fc.integer({ min: 1, max: 1_000_000 }) }), { minLength: 1, maxLength: 60 })
+  .array(fc.record({ region: name, zone: name, node: name, capacityBytes: fc.integer({ min: 1, max: 1_000_000 }) }), {
+    minLength: 1,
+    maxLength: 60,
+  })
   .map((drives) => drives.map((drive, number): DriveDescription => ({ ...drive, id: `drive-${number}` })));
 const profile = fc.record({ data: fc.integer({ min: 1, max: 8 }), parity: fc.integer({ min: 0, max: 4 }) });
 const planned = fc.tuple(topology, profile).filter(([drives, { data, parity }]) => data + parity <= drives.length);
@@ -43,7 +52,10 @@ describe("formSets", () => {
         const sets = formSets(drives, shape);
         for (const level of domainLevels) {
           for (const [domain, count] of countDomains(drives, level)) {
-            for (const set of sets) expect(set.drives.filter((drive) => domainOf(drive, level) === domain).length).toBeLessThanOrEqual(Math.ceil(count / sets.length));
+            for (const set of sets)
+              expect(set.drives.filter((drive) => domainOf(drive, level) === domain).length).toBeLessThanOrEqual(
+                Math.ceil(count / sets.length),
+              );
           }
         }
       }),
@@ -53,7 +65,9 @@ describe("formSets", () => {
   it("gives the same sets for the same drives in any order", () => {
     fc.assert(
       fc.property(
-        planned.chain(([drives, shape]) => fc.tuple(fc.constant(drives), fc.shuffledSubarray(drives, { minLength: drives.length }), fc.constant(shape))),
+        planned.chain(([drives, shape]) =>
+          fc.tuple(fc.constant(drives), fc.shuffledSubarray(drives, { minLength: drives.length }), fc.constant(shape)),
+        ),
         ([drives, shuffled, shape]) => {
           expect(idsOf(formSets(shuffled, shape))).toEqual(idsOf(formSets(drives, shape)));
         },
@@ -86,7 +100,8 @@ describe("formSets", () => {
 
 describe("planGrowth", () => {
   const withIds = (sets: readonly PlannedSet[]) => sets.map((set, number) => ({ ...set, id: `set-${number}` }));
-  const renamed = (drives: readonly DriveDescription[], prefix: string) => drives.map((drive) => ({ ...drive, id: `${prefix}-${drive.id}`, node: `${prefix}-${drive.node}` }));
+  const renamed = (drives: readonly DriveDescription[], prefix: string) =>
+    drives.map((drive) => ({ ...drive, id: `${prefix}-${drive.id}`, node: `${prefix}-${drive.node}` }));
 
   it("makes new sets of drives that are as well separated, and leaves the others alone", () => {
     const existing = withIds(formSets(grid(1, 1, 6, 1), { data: 4, parity: 2 }));
@@ -113,10 +128,14 @@ describe("planGrowth", () => {
     fc.assert(
       fc.property(planned, topology, fc.nat(70), ([drives, shape], more, repeat) => {
         const existing = withIds(formSets(drives, shape));
-        const added = Array.from({ length: repeat }, (_, number) => ({ ...(more[number % more.length] as DriveDescription), id: `added-${number}` }));
+        const added = Array.from({ length: repeat }, (_, number) => ({
+          ...(more[number % more.length] as DriveDescription),
+          id: `added-${number}`,
+        }));
         const plan = planGrowth(existing, added);
         const after = existing.map((set) => plan.extendedSets.find((other) => other.id === set.id) ?? set);
-        for (const [number, set] of existing.entries()) expect(idsOf(after)[number]).toEqual(expect.arrayContaining(idsOf([set])[0] as string[]));
+        for (const [number, set] of existing.entries())
+          expect(idsOf(after)[number]).toEqual(expect.arrayContaining(idsOf([set])[0] as string[]));
         const all = [...idsOf(after), ...idsOf(plan.newSets)].flat().concat(plan.unplaced.map((drive) => drive.id));
         expect(all.sort()).toEqual([...drives, ...added].map((drive) => drive.id).sort());
         for (const set of [...after, ...plan.newSets]) expect(set.drives.length).toBeLessThanOrEqual(64);

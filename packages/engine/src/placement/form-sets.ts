@@ -5,13 +5,14 @@
  * of that order, so each set gets the c drives of a domain evenly: at most ⌈c / sets⌉, which is the least any way of dealing can
  * reach. In particular no two drives of a set share a domain wherever the topology allows it, at all levels at once.
  */
+
+import { HoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { setDrivesMax } from "../base/limits.ts";
-import { HoldfastError } from "../base/errors.ts";
 import type { Profile } from "./profile.ts";
 import { validateProfile } from "./profile.ts";
-import { describeSet } from "./set-account.ts";
 import type { PlannedSet } from "./set-account.ts";
+import { describeSet } from "./set-account.ts";
 import type { DriveDescription } from "./topology.ts";
 import { compareNames } from "./topology.ts";
 
@@ -51,7 +52,11 @@ function checkDistinct(drives: readonly DriveDescription[]): void {
 /** A set may be wider than its profile, up to what its slot maps hold. */
 function checkSize(drives: number): void {
   if (drives <= setDrivesMax) return;
-  throw new HoldfastError("SETTINGS_INVALID", `erasure: the profile makes sets of ${drives} drives, at most ${setDrivesMax} can be one set; use a wider profile`, {
-    details: { field: "erasure", drives },
-  });
+  throw new HoldfastError(
+    "SETTINGS_INVALID",
+    `erasure: the profile makes sets of ${drives} drives, at most ${setDrivesMax} can be one set; use a wider profile`,
+    {
+      details: { field: "erasure", drives },
+    },
+  );
 }

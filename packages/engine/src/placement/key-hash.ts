@@ -8,7 +8,8 @@ export function murmur3(bytes: Uint8Array, seed: number): number {
   let hash = seed | 0;
   const whole = bytes.length & ~3;
   for (let at = 0; at < whole; at += 4) {
-    const word = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+    const word =
+      (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
     hash ^= scramble(word);
     hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
   }

@@ -7,8 +7,8 @@
  */
 import { setDrivesMax } from "../base/limits.ts";
 import { formSets } from "./form-sets.ts";
-import { describeSet } from "./set-account.ts";
 import type { PlannedSet } from "./set-account.ts";
+import { describeSet } from "./set-account.ts";
 import type { DomainLevel, DriveDescription } from "./topology.ts";
 import { compareNames, domainLevels, domainOf } from "./topology.ts";
 

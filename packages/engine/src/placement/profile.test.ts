@@ -27,7 +27,9 @@ it.each([
   [{ data: 2, parity: -1 }, 100, "erasure.parity"],
   [{ data: 4, parity: 2 }, 5, "erasure"],
 ])("refuses %j on %i drives and names %s", (profile, drives, field) => {
-  expect(() => validateProfile(profile, drives)).toThrow(expect.objectContaining({ code: "SETTINGS_INVALID", details: expect.objectContaining({ field }) }));
+  expect(() => validateProfile(profile, drives)).toThrow(
+    expect.objectContaining({ code: "SETTINGS_INVALID", details: expect.objectContaining({ field }) }),
+  );
 });
 
 it.each([

@@ -40,10 +40,18 @@ export function validateProfile(profile: Profile, driveCount: number): Profile {
   }
   const most = parity === parityMax ? dataMaxWithFourParity : dataMax;
   if (!Number.isSafeInteger(data) || data < 1 || data > most) {
-    throw invalid("erasure.data", data, `write a whole number from 1 to ${most}${parity === parityMax ? ` (with ${parity} parity shards)` : ""}`);
+    throw invalid(
+      "erasure.data",
+      data,
+      `write a whole number from 1 to ${most}${parity === parityMax ? ` (with ${parity} parity shards)` : ""}`,
+    );
   }
   if (data + parity > driveCount) {
-    throw invalid("erasure", `${data}+${parity}`, `it needs ${data + parity} drives and there ${driveCount === 1 ? "is 1" : `are ${driveCount}`}; add drives or ask for fewer shards`);
+    throw invalid(
+      "erasure",
+      `${data}+${parity}`,
+      `it needs ${data + parity} drives and there ${driveCount === 1 ? "is 1" : `are ${driveCount}`}; add drives or ask for fewer shards`,
+    );
   }
   return profile;
 }

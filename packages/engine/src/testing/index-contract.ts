@@ -43,8 +43,19 @@ function describePoints(index: () => OrderedIndex): void {
 
   it("keeps empty, long and shared-memory values, and keys of every length and byte", () => {
     const shared = new Uint8Array(new SharedArrayBuffer(300)).fill(9);
-    const keys = [new Uint8Array([0]), new Uint8Array([0, 0]), new Uint8Array([0xff, 0xff]), new Uint8Array(1900).fill(0xff), new Uint8Array(1900)];
-    index().write(keys.map((key, at) => ({ key, value: [new Uint8Array(0), shared, new Uint8Array(100_000).fill(1), new Uint8Array(1025).fill(2), new Uint8Array(70)][at] })));
+    const keys = [
+      new Uint8Array([0]),
+      new Uint8Array([0, 0]),
+      new Uint8Array([0xff, 0xff]),
+      new Uint8Array(1900).fill(0xff),
+      new Uint8Array(1900),
+    ];
+    index().write(
+      keys.map((key, at) => ({
+        key,
+        value: [new Uint8Array(0), shared, new Uint8Array(100_000).fill(1), new Uint8Array(1025).fill(2), new Uint8Array(70)][at],
+      })),
+    );
     expect(keys.map((key) => index().get(key)?.byteLength)).toEqual([0, 300, 100_000, 1025, 70]);
     expect(index().get(keys[1] as Uint8Array)).toEqual(new Uint8Array(300).fill(9));
     expect(entries(index(), { start: new Uint8Array(0), end: undefined }).map(([key]) => key.byteLength)).toEqual([1, 2, 1900, 2, 1900]);
@@ -121,7 +132,11 @@ function describeScans(index: () => OrderedIndex): void {
   it("stops when told to, and when the visitor throws", () => {
     expect(keysOf(index(), { start: utf8("a"), end: undefined }, (key) => key !== "b")).toBe("a b");
     const boom = new Error("boom");
-    expect(() => index().scan({ start: utf8("a"), end: undefined }, () => { throw boom; })).toThrow(boom);
+    expect(() =>
+      index().scan({ start: utf8("a"), end: undefined }, () => {
+        throw boom;
+      }),
+    ).toThrow(boom);
     index().write([put("e", "E")]);
     expect(keysOf(index(), { start: utf8("d"), end: undefined })).toBe("d e");
   });
@@ -129,8 +144,12 @@ function describeScans(index: () => OrderedIndex): void {
   it("seeks to the first entry at or above, or backwards to the first below", () => {
     expect(keysOf(index(), { start: utf8("a"), end: undefined }, (key) => (key === "a" ? utf8("ba") : true))).toBe("a ba bb c d");
     expect(keysOf(index(), { start: utf8("a"), end: undefined }, (key) => (key === "a" ? utf8("bab") : true))).toBe("a bb c d");
-    expect(keysOf(index(), { start: utf8(""), end: undefined, reverse: true }, (key) => (key === "d" ? utf8("bb") : true))).toBe("d ba b a");
-    expect(keysOf(index(), { start: utf8("b"), end: undefined, reverse: true }, (key) => (key === "d" ? utf8("bz") : true))).toBe("d bb ba b");
+    expect(keysOf(index(), { start: utf8(""), end: undefined, reverse: true }, (key) => (key === "d" ? utf8("bb") : true))).toBe(
+      "d ba b a",
+    );
+    expect(keysOf(index(), { start: utf8("b"), end: undefined, reverse: true }, (key) => (key === "d" ? utf8("bz") : true))).toBe(
+      "d bb ba b",
+    );
   });
 
   it("ends a seek at the range's bound and never goes back", () => {
@@ -177,10 +196,20 @@ function describeSnapshots(index: () => OrderedIndex): void {
 /** Random writes, reopen-free, against a sorted array; after each, random scans with random seeks. */
 function describeModel(open: () => Promise<OrderedIndex>): void {
   const byte = fc.constantFrom(0, 1, 0x61, 0x62, 0xfe, 0xff);
-  const key = fc.uint8Array({ minLength: 1, maxLength: 4 }).chain((any) => fc.oneof(fc.constant(any), fc.array(byte, { minLength: 1, maxLength: 4 }).map((bytes) => new Uint8Array(bytes))));
+  const key = fc.uint8Array({ minLength: 1, maxLength: 4 }).chain((any) =>
+    fc.oneof(
+      fc.constant(any),
+      fc.array(byte, { minLength: 1, maxLength: 4 }).map((bytes) => new Uint8Array(bytes)),
+    ),
+  );
   const mutation = fc.record({ key, value: fc.oneof(fc.constant(undefined), fc.uint8Array({ maxLength: 20 })) });
   const bound = fc.oneof(fc.constant(new Uint8Array(0)), key);
-  const scan = fc.record({ start: bound, end: fc.oneof(fc.constant(undefined), bound), reverse: fc.boolean(), answers: fc.array(fc.oneof(fc.boolean(), key), { maxLength: 6 }) });
+  const scan = fc.record({
+    start: bound,
+    end: fc.oneof(fc.constant(undefined), bound),
+    reverse: fc.boolean(),
+    answers: fc.array(fc.oneof(fc.boolean(), key), { maxLength: 6 }),
+  });
   const round = fc.record({ mutations: fc.array(mutation, { maxLength: 40 }), scans: fc.array(scan, { maxLength: 4 }) });
 
   it("agrees with a sorted array", async () => {
@@ -195,7 +224,8 @@ function describeModel(open: () => Promise<OrderedIndex>): void {
             model = applyToModel(model, mutations);
             expect(index.count()).toBe(model.length);
             for (const { answers, ...range } of scans) expect(runScan(index, range, answers)).toEqual(scanModel(model, range, answers));
-            for (const { key: wanted } of mutations) expect(hex(index.get(wanted))).toBe(hex(model.find(([found]) => compareBytes(found, wanted) === 0)?.[1]));
+            for (const { key: wanted } of mutations)
+              expect(hex(index.get(wanted))).toBe(hex(model.find(([found]) => compareBytes(found, wanted) === 0)?.[1]));
           }
           expect(entries(index, { start: new Uint8Array(0), end: undefined })).toEqual(model);
         }),
@@ -217,7 +247,9 @@ function applyToModel(model: readonly Entry[], mutations: readonly IndexMutation
 }
 
 function scanModel(model: readonly Entry[], range: IndexRange, answers: readonly (boolean | Uint8Array)[]): Entry[] {
-  const inRange = model.filter(([key]) => compareBytes(key, range.start) >= 0 && (range.end === undefined || compareBytes(key, range.end) < 0));
+  const inRange = model.filter(
+    ([key]) => compareBytes(key, range.start) >= 0 && (range.end === undefined || compareBytes(key, range.end) < 0),
+  );
   const left = range.reverse === true ? inRange.reverse() : inRange;
   const seen: Entry[] = [];
   while (left.length > 0) {
@@ -225,7 +257,11 @@ function scanModel(model: readonly Entry[], range: IndexRange, answers: readonly
     seen.push(left.shift() as Entry);
     if (answer === false) break;
     if (answer === true) continue;
-    while (left.length > 0 && (range.reverse === true ? compareBytes((left[0] as Entry)[0], answer) >= 0 : compareBytes((left[0] as Entry)[0], answer) < 0)) left.shift();
+    while (
+      left.length > 0 &&
+      (range.reverse === true ? compareBytes((left[0] as Entry)[0], answer) >= 0 : compareBytes((left[0] as Entry)[0], answer) < 0)
+    )
+      left.shift();
   }
   return seen;
 }
