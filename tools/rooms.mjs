@@ -31,6 +31,12 @@ export const rooms = [
     holds: "one erasure set: batcher, commit point, quorum, recovery, reads",
     imports: ["drive", "index", "compute", "format", "codec", "base"],
   },
+  {
+    name: "store",
+    level: 6,
+    holds: "settings, labels, identity of drives: from directories to opened sets",
+    imports: ["set", "placement", "format", "index", "compute", "drive", "codec", "base"],
+  },
   { name: "placement", level: 4, holds: "topology → sets, key → set", imports: ["base"] },
   { name: "object", level: 5, holds: "buckets, objects, versions, multipart, listing", imports: ["set", "placement", "index", "base"] },
   {

@@ -7,7 +7,7 @@
  */
 import { invariant } from "../base/invariant.ts";
 import { checksumBlockBytes, unitBytes } from "../base/limits.ts";
-import { checksumBytes, matchesChecksum, writeChecksum } from "../codec/xxh3.ts";
+import { checksumBytes, matchesChecksum, writeBlockChecksums, writeChecksum } from "../codec/xxh3.ts";
 import type { BlobId } from "./blob-name.ts";
 import { isLayout, type StripeLayout, sameLayout } from "./layout.ts";
 import {
@@ -94,8 +94,17 @@ export function parseShardFileHeader(bytes: Uint8Array, at = 0): ShardFileHeader
 
 /** Writes the header of a piece at `at`, `pieceHeaderBytesOf(piece.byteLength)` bytes, with the checksums of the piece's parts. */
 export function writePieceHeader(target: Uint8Array, at: number, header: PieceHeader, piece: Uint8Array): void {
+  invariant(piece.byteLength === header.pieceBytes, "a piece has the length its header says");
+  const checksums = new Uint8Array(piecePartsOf(header.pieceBytes) * checksumBytes);
+  writeBlockChecksums(checksums, 0, piece, checksumBlockBytes);
+  writePieceHeaderWith(target, at, header, checksums);
+}
+
+/** The same from the parts' checksums, 8 bytes each, computed elsewhere. */
+export function writePieceHeaderWith(target: Uint8Array, at: number, header: PieceHeader, partChecksums: Uint8Array): void {
   const { blob, slot, stripe, pieceBytes, dataBytes } = header;
-  invariant(isPieceHeader(header) && piece.byteLength === pieceBytes, "a piece's header is in range before it is written");
+  invariant(isPieceHeader(header), "a piece's header is in range before it is written");
+  invariant(partChecksums.byteLength === piecePartsOf(pieceBytes) * checksumBytes, "every part of a piece has a checksum");
   const headerBytes = pieceHeaderBytesOf(pieceBytes);
   invariant(at + headerBytes <= target.byteLength, "a piece's header fits its target");
   target.fill(0, at, at + headerBytes);
@@ -107,8 +116,7 @@ export function writePieceHeader(target: Uint8Array, at: number, header: PieceHe
   view.setUint32(16, stripe, true);
   view.setUint32(20, pieceBytes, true);
   view.setUint32(24, dataBytes, true);
-  const parts = piecePartsOf(pieceBytes);
-  for (let part = 0; part < parts; part++) writeChecksum(target, at + partChecksumAt(part), partOf(piece, part));
+  target.set(partChecksums, at + partChecksumAt(0));
   const checksumAt = headerBytes - checksumBytes;
   writeChecksum(target, at + checksumAt, target.subarray(at, at + checksumAt));
 }
@@ -162,11 +170,6 @@ export function partRange(pieceBytes: number, part: number): { readonly start: n
 export function sameBlob(a: ShardFileHeader, b: ShardFileHeader): boolean {
   if (a.blob.epoch !== b.blob.epoch || a.blob.counter !== b.blob.counter || a.setId !== b.setId) return false;
   return a.stripeBytes === b.stripeBytes && a.timeMs === b.timeMs && sameLayout(a.layout, b.layout);
-}
-
-function partOf(piece: Uint8Array, part: number): Uint8Array {
-  const { start, end } = partRange(piece.byteLength, part);
-  return piece.subarray(start, end);
 }
 
 function partChecksumAt(part: number): number {

@@ -1,0 +1,151 @@
+/**
+ * The blobs of a set: new ones, open ones, and the removal of those given up. A blob given up is removed when its giving up is committed and
+ * nobody has it open; until then its id stands in the index, so that a crash in between only delays it.
+ */
+import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
+import { blobFolder, blobsFolder, formatBlobId, parseBlobFolder, parseShardFileName, shardFileName } from "../format/blob-name.ts";
+import { participants } from "../format/layout.ts";
+import type { Compute } from "../compute/compute.ts";
+import type { BatchChange } from "./batch.ts";
+import { LocalBlobReader } from "./blob-reader.ts";
+import { writeBlobShards } from "./blob-writer.ts";
+import { chooseLayout } from "./choose-layout.ts";
+import type { BlobLocation, BlobOptions, BlobReader, WrittenBlob } from "./erasure-set.ts";
+import { decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey } from "./index-entry.ts";
+import type { ReadCounters } from "./read-packed.ts";
+import type { SetContext } from "./set-context.ts";
+import type { SpaceGuard } from "./space-guard.ts";
+
+export class BlobStore {
+  readonly #context: SetContext;
+  readonly #compute: Compute;
+  readonly #space: SpaceGuard;
+  readonly #counters: ReadCounters;
+  /** Blobs are named after the epoch of the session that began them. */
+  readonly #epoch: number;
+  #counter = 0;
+  readonly #pins = new Map<string, number>();
+  /** Given up while somebody had them open. */
+  readonly #waiting = new Map<string, BlobLocation>();
+  readonly #removing = new Set<Promise<void>>();
+
+  constructor(context: SetContext, parts: { compute: Compute; space: SpaceGuard; counters: ReadCounters; epoch: number }) {
+    this.#context = context;
+    this.#compute = parts.compute;
+    this.#space = parts.space;
+    this.#counters = parts.counters;
+    this.#epoch = parts.epoch;
+  }
+
+  async write(source: AsyncIterable<Uint8Array>, options: BlobOptions): Promise<WrittenBlob> {
+    this.#space.check();
+    const counter = this.#counter++;
+    const layout = chooseLayout(this.#context, options.profile ?? this.#context.profile, counter);
+    const plan = { blob: { epoch: this.#epoch, counter }, layout, timeMs: Math.floor(this.#context.clock.nowMs()) };
+    const onBytes = (bytesPerDrive: number): void => {
+      this.#space.note(bytesPerDrive);
+      this.#space.check();
+    };
+    return writeBlobShards(this.#context, this.#compute, plan, { source, options, onBytes });
+  }
+
+  open(location: BlobLocation): BlobReader {
+    const place = decodeBlobLocation(location);
+    const id = formatBlobId(place.blob);
+    this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1);
+    return new LocalBlobReader(this.#context, place, { counters: this.#counters, unpin: () => this.#unpin(id) });
+  }
+
+  #unpin(id: string): void {
+    const left = (this.#pins.get(id) ?? 1) - 1;
+    if (left > 0) {
+      this.#pins.set(id, left);
+      return;
+    }
+    this.#pins.delete(id);
+    const freed = this.#waiting.get(id);
+    if (freed === undefined) return;
+    this.#waiting.delete(id);
+    this.#removeFreed(freed);
+  }
+
+  /** Looks for blobs that a committed batch has given up. */
+  noteCommitted(changes: readonly BatchChange[]): void {
+    for (const change of changes) {
+      if (change.key[0] !== freedBlobRange.start[0] || change.entry === undefined) continue;
+      this.#free(change.entry.value as BlobLocation);
+    }
+  }
+
+  #free(location: BlobLocation): void {
+    const id = formatBlobId(decodeBlobLocation(location).blob);
+    if (this.#pins.has(id)) this.#waiting.set(id, location);
+    else this.#removeFreed(location);
+  }
+
+  /** Removes what was given up in an earlier session and not removed in it. */
+  removeLeftovers(): void {
+    const freed: BlobLocation[] = [];
+    this.#context.index.scan(freedBlobRange, (_, value) => {
+      freed.push(decodeEntry(value).value.slice() as BlobLocation);
+      return true;
+    });
+    for (const location of freed) this.#free(location);
+  }
+
+  #removeFreed(location: BlobLocation): void {
+    const removal = this.discard(location).then((everywhere) => {
+      if (everywhere) this.#context.index.write([{ key: freedBlobKey(location), value: undefined }]);
+    });
+    const settled = removal.catch(() => undefined).finally(() => this.#removing.delete(settled));
+    this.#removing.add(settled);
+  }
+
+  /** Removes a blob's shards; resolves true when no drive of it is left out. */
+  async discard(location: BlobLocation): Promise<boolean> {
+    const place: BlobPlace = decodeBlobLocation(location);
+    const removed = await Promise.all(
+      participants(place.layout).map(async (ordinal) => {
+        const member = this.#context.members[ordinal];
+        if (member?.drive === undefined || member.state === "failed") return false;
+        try {
+          await member.drive.remove(shardFileName(place.blob));
+          return true;
+        } catch {
+          return false;
+        }
+      }),
+    );
+    return removed.every((done) => done);
+  }
+
+  /** Removes shard files of earlier sessions that no committed record names: what a crash left between a blob and its record. */
+  async removeOrphans(): Promise<number> {
+    let removed = 0;
+    for (const member of this.#context.members) {
+      const { drive } = member;
+      if (drive === undefined || member.state === "failed") continue;
+      for (const folder of await drive.listFolders(blobsFolder)) {
+        const epoch = parseBlobFolder(folder);
+        if (epoch === undefined || epoch >= this.#epoch) continue;
+        for (const name of await drive.list(blobFolder(epoch))) {
+          const path = `${blobFolder(epoch)}/${name}`;
+          const blob = parseShardFileName(path);
+          if (blob === undefined) continue;
+          const id = new Uint8Array(8);
+          new DataView(id.buffer).setUint32(0, blob.epoch, true);
+          new DataView(id.buffer).setUint32(4, blob.counter, true);
+          if (this.#context.index.get(liveBlobKey(id)) !== undefined || this.#context.index.get(freedBlobKey(id)) !== undefined) continue;
+          await drive.remove(path);
+          removed++;
+        }
+      }
+    }
+    return removed;
+  }
+
+  /** Resolves when no removal is under way. */
+  async drain(): Promise<void> {
+    while (this.#removing.size > 0) await Promise.all(this.#removing);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The records of a whole pack, from the footer where a drive has a sound one, else from its frames.
+ */
+import { HoldfastError } from "../base/errors.ts";
+import { type FooterEntry, parseFooter, type PackTrailer, parseTrailer, trailerBytes } from "../format/footer.ts";
+import { packsFolder, parsePackFileName } from "../format/pack-name.ts";
+import type { Member } from "./member.ts";
+import { PackScan, readWhole, type ScanBounds } from "./scan-pack.ts";
+import type { SetContext } from "./set-context.ts";
+
+type Reader = Pick<SetContext, "id" | "members">;
+
+/** The packs any drive of the set has, ascending. */
+export async function listPacks(context: Reader): Promise<number[]> {
+  const packs = new Set<number>();
+  for (const member of context.members) {
+    const names = (await member.drive?.list(packsFolder).catch(() => [])) ?? [];
+    for (const name of names) {
+      const pack = parsePackFileName(name);
+      if (pack !== undefined) packs.add(pack);
+    }
+  }
+  return [...packs].sort((a, b) => a - b);
+}
+
+/** The trailer of a member's copy of a pack; undefined when it is not sealed there. */
+export async function readTrailer(context: Reader, member: Member, pack: number): Promise<PackTrailer | undefined> {
+  if (!member.readable) return undefined;
+  try {
+    const file = await member.packFile(pack, { create: false });
+    const size = await file.size();
+    const bytes = size < trailerBytes ? undefined : await readWhole(file, size - trailerBytes, trailerBytes);
+    const trailer = bytes === undefined ? undefined : parseTrailer(bytes);
+    if (trailer === undefined || trailer.setId !== context.id || trailer.pack !== pack) return undefined;
+    return trailer.footerPosition + trailer.footerBytes + trailerBytes === size ? trailer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The footer of a pack from the first drive that has a sound one. */
+export async function readFooter(context: Reader, pack: number): Promise<{ trailer: PackTrailer; entries: FooterEntry[] } | undefined> {
+  for (const member of context.members) {
+    const trailer = await readTrailer(context, member, pack);
+    if (trailer === undefined) continue;
+    const file = await member.packFile(pack, { create: false });
+    const body = await readWhole(file, trailer.footerPosition, trailer.footerBytes);
+    const entries = body === undefined ? undefined : parseFooter(trailer, body);
+    if (entries !== undefined) return { trailer, entries };
+  }
+  return undefined;
+}
+
+/** Every frame of a pack without its shard, by scanning; with where they end. */
+export async function scanEntries(context: Reader, pack: number, bounds: ScanBounds): Promise<{ entries: FooterEntry[]; position: number }> {
+  const scan = await PackScan.open(context, pack, bounds);
+  const entries: FooterEntry[] = [];
+  for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
+    entries.push({ header: frame.header, records: frame.records });
+  }
+  if (Number.isFinite(bounds.belowSequence) && (await scan.hasLaterFrame())) {
+    throw new HoldfastError("LOG_DAMAGED", `pack ${pack} is damaged at byte ${scan.position} on every drive that is there; bring missing drives back`, {
+      details: { pack, position: scan.position },
+    });
+  }
+  return { entries, position: scan.position };
+}
+
+/** The first sequence in a pack; undefined when it has no frame. */
+export async function firstSequenceOf(context: Reader, pack: number, bounds: ScanBounds): Promise<number | undefined> {
+  const scan = await PackScan.open(context, pack, bounds);
+  return (await scan.next())?.header.sequence;
+}

@@ -1,0 +1,102 @@
+/**
+ * Brings the index to the end of the log: everything behind the last sequence it holds is applied again, from footers where packs are
+ * sealed and from frames where they are not. An empty index is rebuilt from the first pack on.
+ */
+import { HoldfastError } from "../base/errors.ts";
+import type { FooterEntry } from "../format/footer.ts";
+import type { IndexMutation } from "../index/ordered-index.ts";
+import { replayBatch } from "./batch-records.ts";
+import { appliedKey, decodeApplied, encodeApplied } from "./index-entry.ts";
+import type { LogTail } from "./log-tail.ts";
+import { firstSequenceOf, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
+import type { ScanBounds } from "./scan-pack.ts";
+import type { SetContext } from "./set-context.ts";
+
+/** Mutations gathered before the index is written. */
+const mutationsPerWrite = 4096;
+
+/** How far a replay is. */
+export interface ReplayProgress {
+  readonly packsDone: number;
+  readonly packs: number;
+}
+
+/** The last sequence the index holds. */
+export function appliedSequence(context: Pick<SetContext, "index">): number {
+  return decodeApplied(context.index.get(appliedKey));
+}
+
+export async function replayLog(context: SetContext, tail: LogTail, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
+  const applied = appliedSequence(context);
+  if (applied > tail.committedSequence) {
+    throw new HoldfastError("INDEX_DAMAGED", `the index holds batch ${applied}, the log ends at ${tail.committedSequence}`);
+  }
+  if (applied === tail.committedSequence) return;
+  const packs = await packsBehind(context, tail, applied);
+  const writer = new IndexWriter(context);
+  let packsDone = 0;
+  for (const { pack, belowSequence } of packs) {
+    for (const entry of await packEntries(context, tail, pack, belowSequence)) {
+      const { sequence } = entry.header;
+      if (sequence > applied && sequence <= tail.committedSequence) writer.add(entry);
+    }
+    packsDone++;
+    onProgress?.({ packsDone, packs: packs.length });
+  }
+  writer.flush();
+}
+
+interface PackToReplay {
+  readonly pack: number;
+  readonly belowSequence: number;
+}
+
+/** The packs that hold batches behind `applied`, ascending: looked for from the last one back. */
+async function packsBehind(context: SetContext, tail: LogTail, applied: number): Promise<PackToReplay[]> {
+  const packs = (await listPacks(context)).filter((pack) => pack <= tail.pack);
+  const found: PackToReplay[] = [];
+  let belowSequence = Number.POSITIVE_INFINITY;
+  for (const pack of packs.reverse()) {
+    found.unshift({ pack, belowSequence });
+    const first = await firstSequenceOf(context, pack, boundsOf(tail, belowSequence));
+    if (first === undefined) continue;
+    if (first <= applied + 1) break;
+    belowSequence = first;
+  }
+  return found;
+}
+
+function boundsOf(tail: LogTail, belowSequence: number): ScanBounds {
+  return { epoch: tail.epoch, firstSequence: tail.firstSequence, belowSequence };
+}
+
+async function packEntries(context: SetContext, tail: LogTail, pack: number, belowSequence: number): Promise<readonly FooterEntry[]> {
+  if (pack === tail.pack) return tail.footer;
+  const footer = await readFooter(context, pack);
+  return footer?.entries ?? (await scanEntries(context, pack, boundsOf(tail, belowSequence))).entries;
+}
+
+/** Gathers the changes of many batches for one write of the index. */
+class IndexWriter {
+  readonly #context: SetContext;
+  #mutations: IndexMutation[] = [];
+  #sequence = 0;
+
+  constructor(context: SetContext) {
+    this.#context = context;
+  }
+
+  add(entry: FooterEntry): void {
+    for (const mutation of replayBatch(entry.header, entry.records)) this.#mutations.push(mutation);
+    this.#sequence = entry.header.sequence;
+    if (this.#mutations.length >= mutationsPerWrite) this.flush();
+  }
+
+  flush(): void {
+    if (this.#sequence === 0) return;
+    this.#mutations.push({ key: appliedKey, value: encodeApplied(this.#sequence) });
+    this.#context.index.write(this.#mutations);
+    this.#mutations = [];
+    this.#sequence = 0;
+  }
+}

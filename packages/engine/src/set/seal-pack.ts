@@ -1,0 +1,21 @@
+import { encodeFooter } from "../format/footer.ts";
+import type { FullPack } from "./flight.ts";
+import type { SetContext } from "./set-context.ts";
+
+/**
+ * Appends the footer to a full pack on every drive that is there. Nothing depends on its success: a drive that misses it is read frame by
+ * frame, and a failed write fences the drive off as any other does.
+ */
+export async function sealPack(context: SetContext, full: FullPack): Promise<void> {
+  const footer = encodeFooter({ setId: context.id, pack: full.pack, position: full.position, entries: full.entries });
+  await Promise.all(
+    context.members.map(async (member) => {
+      if (member.state !== "online") return;
+      try {
+        await member.withPack(full.pack, { create: true }, (file) => file.writeDurable(full.position, [footer]));
+      } catch (error) {
+        member.noteWriteFailure(error);
+      }
+    }),
+  );
+}

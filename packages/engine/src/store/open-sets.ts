@@ -1,0 +1,91 @@
+/**
+ * From drives with labels to open sets.
+ */
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { DriveId } from "../base/ids.ts";
+import type { Compute } from "../compute/compute.ts";
+import type { Drive } from "../drive/drive.ts";
+import type { DriveLabel, LabelSet } from "../format/label.ts";
+import { openIndexDirectory } from "../index/index-checkpoint.ts";
+import { createMemoryIndex } from "../index/memory-index.ts";
+import type { OrderedIndex } from "../index/ordered-index.ts";
+import { Member } from "../set/member.ts";
+import { type OpenSet, openErasureSet } from "../set/open-erasure-set.ts";
+import type { SetSettings } from "../set/set-context.ts";
+import { invalid, type ResolvedSettings } from "./settings.ts";
+
+/** A member drive as the opening found it. */
+export interface MemberDrive {
+  readonly drive: Drive;
+  /** Why it takes no writes. */
+  readonly writeProblem: Error | undefined;
+}
+
+export interface OpenSetsOptions {
+  readonly settings: ResolvedSettings;
+  readonly clock: Clock;
+  readonly compute: Compute;
+  readonly bootId: string | undefined;
+  /** Reasons for drives that are not there, for messages. */
+  readonly missingReasons: readonly string[];
+  readonly onProgress?: ((progress: { setId: string; packsDone: number; packs: number }) => void) | undefined;
+}
+
+/** Opens every set of the store; closes those already open when one fails. */
+export async function openSets(label: DriveLabel, drives: ReadonlyMap<DriveId, MemberDrive>, options: OpenSetsOptions): Promise<OpenSet[]> {
+  const open: OpenSet[] = [];
+  try {
+    for (const set of label.sets) open.push(await openSet(set, drives, options));
+    return open;
+  } catch (error) {
+    for (const set of open) await set.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>, options: OpenSetsOptions): Promise<OpenSet> {
+  const members = set.drives.map((id, ordinal) => {
+    const found = drives.get(id);
+    const member = new Member({ ordinal, id, drive: found?.drive, reason: found === undefined ? `not found (${options.missingReasons.join("; ") || "not among the drives named"})` : undefined });
+    if (found?.writeProblem !== undefined) member.noteWriteFailure(found.writeProblem);
+    return member;
+  });
+  const settings = await setSettings(set, members, options.settings);
+  const index = await openIndex(set, members, options);
+  const { clock, compute, onProgress } = options;
+  const context = { id: set.setId, profile: { data: set.data, parity: set.parity }, members, index, clock, settings };
+  try {
+    return await openErasureSet(context, { compute, onReplay: (progress) => onProgress?.({ setId: set.setId, ...progress }) });
+  } catch (error) {
+    await index.close();
+    throw error;
+  }
+}
+
+async function openIndex(set: LabelSet, members: readonly Member[], options: OpenSetsOptions): Promise<OrderedIndex> {
+  const { indexDirectory } = options.settings;
+  const home = members.find((member) => member.state === "online" && member.drive?.localPath !== undefined)?.drive?.localPath;
+  const directory = indexDirectory === undefined ? home : indexDirectory;
+  if (directory === undefined) return createMemoryIndex();
+  return openIndexDirectory(join(directory, indexDirectory === undefined ? "index" : set.setId), { setId: set.setId, bootId: options.bootId });
+}
+
+const reserveBytesMax = 256 * 1024 * 1024;
+
+async function setSettings(set: LabelSet, members: readonly Member[], settings: ResolvedSettings): Promise<SetSettings> {
+  const survive = settings.survive ?? Math.min(1, set.parity);
+  if (survive > set.parity) throw invalid("survive", survive, `a ${set.data}+${set.parity} store survives the loss of ${set.parity} at most`);
+  const { durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax } = settings;
+  const reserveBytes = settings.reserveBytes ?? (await defaultReserveBytes(members));
+  return { survive, durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, reserveBytes };
+}
+
+async function defaultReserveBytes(members: readonly Member[]): Promise<number> {
+  let smallest = Number.POSITIVE_INFINITY;
+  for (const member of members) {
+    const space = await member.drive?.space().catch(() => undefined);
+    if (space !== undefined) smallest = Math.min(smallest, space.totalBytes);
+  }
+  return Math.min(reserveBytesMax, Math.floor(smallest * 0.05));
+}
