@@ -81,7 +81,12 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("the %s k
     expect(bytesSet).toEqual([
       [[5, 0x20]],
       [[37, 0x20]],
-      [[5, 0x20], [21, 0x20], [37, 0x20], [101, 0x20]],
+      [
+        [5, 0x20],
+        [21, 0x20],
+        [37, 0x20],
+        [101, 0x20],
+      ],
       [[69, 0x20]],
     ]);
   });

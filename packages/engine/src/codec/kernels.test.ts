@@ -92,9 +92,19 @@ function equal(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
 }
 
 /** Names what goes wrong when `lost` are rebuilt, or gives an empty list. */
-function rebuildFaults(kernel: CodeKernel, shape: CodeShape, stripe: readonly Uint8Array[], lost: readonly number[], wanted = lost): string[] {
+function rebuildFaults(
+  kernel: CodeKernel,
+  shape: CodeShape,
+  stripe: readonly Uint8Array[],
+  lost: readonly number[],
+  wanted = lost,
+): string[] {
   const wantedBuffers = new Map(wanted.map((index) => [index, oddBuffer(stripe[0]?.byteLength as number)]));
-  kernel.reconstruct(shape, stripe.map((shard, i) => (lost.includes(i) ? undefined : shard)), wantedBuffers);
+  kernel.reconstruct(
+    shape,
+    stripe.map((shard, i) => (lost.includes(i) ? undefined : shard)),
+    wantedBuffers,
+  );
   const name = `${kernel.name} ${shape.data}+${shape.parity} without ${lost}: shard`;
   return wanted.filter((index) => !equal(wantedBuffers.get(index), stripe[index])).map((index) => `${name} ${index}`);
 }
@@ -121,7 +131,15 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("the %s k
 
   it("gives random losses back in wide stripes", () => {
     const faults: string[] = [];
-    for (const [data, parity] of [[8, 3], [8, 4], [12, 4], [16, 2], [21, 4], [60, 1], [60, 3]] as const) {
+    for (const [data, parity] of [
+      [8, 3],
+      [8, 4],
+      [12, 4],
+      [16, 2],
+      [21, 4],
+      [60, 1],
+      [60, 3],
+    ] as const) {
       const shape = { data, parity };
       const stripe = makeStripe(shape, unitBytes * (1 + random.below(2)));
       const computed = stripe.slice(data).map((shard) => oddBuffer(shard.byteLength));
@@ -165,7 +183,12 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))("the %s k
   it("treats any aligned range of the shards as a stripe of its own", () => {
     const shape = { data: 5, parity: 3 };
     const stripe = makeStripe(shape, 40 * unitBytes);
-    for (const [from, to] of [[0, 1], [1, 2], [7, 19], [39, 40]] as const) {
+    for (const [from, to] of [
+      [0, 1],
+      [1, 2],
+      [7, 19],
+      [39, 40],
+    ] as const) {
       const range = stripe.map((shard) => shard.subarray(from * unitBytes, to * unitBytes));
       expect(rebuildFaults(kernel, shape, range, [1, 4, 6])).toEqual([]);
       expect(kernel.verify(shape, range)).toBe(true);
@@ -232,8 +255,23 @@ describe("the choice of a kernel", () => {
   });
 
   it("refuses shapes out of the code's limits", () => {
-    for (const [data, parity] of [[1, 0], [60, 0], [60, 3], [21, 4]] as const) checkShape({ data, parity });
-    for (const [data, parity] of [[0, 1], [61, 0], [22, 4], [2, 5], [2, -1], [1.5, 1], [2, 0.5], [Number.NaN, 1]] as const) {
+    for (const [data, parity] of [
+      [1, 0],
+      [60, 0],
+      [60, 3],
+      [21, 4],
+    ] as const)
+      checkShape({ data, parity });
+    for (const [data, parity] of [
+      [0, 1],
+      [61, 0],
+      [22, 4],
+      [2, 5],
+      [2, -1],
+      [1.5, 1],
+      [2, 0.5],
+      [Number.NaN, 1],
+    ] as const) {
       expect(() => checkShape({ data, parity })).toThrow(InvariantError);
     }
   });

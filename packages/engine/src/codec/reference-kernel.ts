@@ -8,9 +8,9 @@
 import { equalBytes } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
 import { unitBytes } from "../base/limits.ts";
+import { multiply } from "./galois-field.ts";
 import type { CodeKernel, CodeShape } from "./kernel.ts";
 import { coefficient, coefficients, invertMatrix } from "./matrix.ts";
-import { multiply } from "./galois-field.ts";
 import { checkEncoding, checkShape, checkShards, planRecovery, type RecoveryPlan } from "./shape.ts";
 
 /** In a sum's steps: multiply the accumulator by g. Other steps name the source to add. */

@@ -22,7 +22,7 @@ export const windowBytes = 16 * KiB;
 export const windowAt = 5 * KiB;
 
 /** A shard is coded in steps of this many bytes. */
-export const slotBytes = 8 * KiB;
+export const slotBytes = 16 * KiB;
 /** From one slot to the next: off a power of two, or the slots of a stripe would compete for the same lines of the L1 cache. */
 export const slotStrideBytes = slotBytes + 1 * KiB;
 const slotsAt = 24 * KiB;
@@ -32,7 +32,7 @@ export function slotAt(shard: number): number {
   return slotsAt + shard * slotStrideBytes;
 }
 
-/** Pages of 64 KiB of the whole: 24 KiB and 64 slots of 9 KiB. */
+/** Pages of 64 KiB of the whole: 24 KiB and 64 slots of 17 KiB, a little over a MiB. */
 export const arenaPages = Math.ceil((slotsAt + setDrivesMax * slotStrideBytes) / (64 * KiB));
 
 /** What this project uses of the global `WebAssembly`, for which Node's own types have no declarations. */

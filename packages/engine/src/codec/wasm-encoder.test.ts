@@ -1,6 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { arenaPages, instantiate, type WasmArena, wasmArena, windowAt } from "./wasm-arena.ts";
-import { call, type Code, encodeModule, FunctionBuilder, i32, i64, leave, type Local, repeatWhile, v128, valueType, when } from "./wasm-encoder.ts";
+import {
+  type Code,
+  call,
+  encodeModule,
+  FunctionBuilder,
+  i32,
+  i64,
+  type Local,
+  leave,
+  repeatWhile,
+  v128,
+  valueType,
+  when,
+} from "./wasm-encoder.ts";
 
 const arena = wasmArena() as WasmArena;
 
@@ -57,14 +70,17 @@ describe("the WebAssembly encoder", () => {
   it("reads and writes vectors at far offsets", () => {
     const f = new FunctionBuilder([valueType.i32]);
     const [address] = f.parameters as [Local];
-    f.emit(v128.store(address.get, v128.xor(v128.load(address.get, windowAt), v128.constant(new Uint8Array(16).fill(0xff))), windowAt + 16));
+    f.emit(
+      v128.store(address.get, v128.xor(v128.load(address.get, windowAt), v128.constant(new Uint8Array(16).fill(0xff))), windowAt + 16),
+    );
     arena.bytes.fill(0x0f, windowAt + 32, windowAt + 48);
     exportsOf({ f }).f?.(32);
     expect(arena.bytes.slice(windowAt + 48, windowAt + 64)).toEqual(new Uint8Array(16).fill(0xf0));
   });
 
   it("gives equal bytes for equal programs", () => {
-    const make = (): Uint8Array => encodeModule({ memoryPages: 1, functions: [constantFunction(valueType.i32, i32.constant(7))], exports: { f: 0 } });
+    const make = (): Uint8Array =>
+      encodeModule({ memoryPages: 1, functions: [constantFunction(valueType.i32, i32.constant(7))], exports: { f: 0 } });
     expect(make()).toEqual(make());
   });
 });

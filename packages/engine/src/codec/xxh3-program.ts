@@ -7,8 +7,22 @@
  * least one byte in it and the 64 bytes before it in their place.
  */
 import { lanesAt, resultAt, secretAt, windowAt } from "./wasm-arena.ts";
-import { call, type Code, encodeModule, FunctionBuilder, i32, i64, join, leave, Local, repeatWhile, v128, valueType, when } from "./wasm-encoder.ts";
+import {
+  type Code,
+  call,
+  encodeModule,
+  FunctionBuilder,
+  i32,
+  i64,
+  join,
+  type Local,
+  leave,
+  repeatWhile,
+  valueType,
+  when,
+} from "./wasm-encoder.ts";
 import * as xxh3 from "./xxh3-constants.ts";
+import { LaneCode } from "./xxh3-lanes.ts";
 
 const place = { foldProduct: 0, avalanche: 1, addStripes: 2, start: 3, addBlocks: 4, finish: 5, hashShort: 6, hashWindow: 7 } as const;
 
@@ -19,7 +33,7 @@ export function encodeXxh3Module(memoryPages: number): Uint8Array<ArrayBuffer> {
   return encodeModule({ memoryPages, functions, exports });
 }
 
-const { i32: int, i64: long, f64: double, v128: vector } = valueType;
+const { i32: int, i64: long, f64: double } = valueType;
 const low32 = (value: Code): Code => i64.and(value, i64.constant(0xffff_ffffn));
 const right = (value: Code, bits: bigint): Code => i64.shiftRight(value, i64.constant(bits));
 const key = (position: number): Code => i64.load(i32.constant(0), secretAt + position);
@@ -49,76 +63,6 @@ function avalanche(): FunctionBuilder {
     hash.set(i64.multiply(i64.xor(hash.get, right(hash.get, 37n)), i64.constant(xxh3.primeMix1))),
     i64.xor(hash.get, right(hash.get, 32n)),
   );
-}
-
-const even = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
-const odd = [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31];
-const swapped = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
-
-/** Emits the rounds of stripes and scrambles over the eight 64-bit accumulators, two to a vector. */
-class LaneCode {
-  readonly #f: FunctionBuilder;
-  readonly #lanes: Local[];
-  readonly #data: readonly [Local, Local];
-  readonly #keyed: readonly [Local, Local];
-  readonly #evens: Local;
-  readonly #odds: Local;
-
-  constructor(f: FunctionBuilder) {
-    this.#f = f;
-    this.#lanes = f.locals(vector, 4);
-    this.#data = [f.local(vector), f.local(vector)];
-    this.#keyed = [f.local(vector), f.local(vector)];
-    this.#evens = f.local(vector);
-    this.#odds = f.local(vector);
-  }
-
-  read(): void {
-    for (const [i, lane] of this.#lanes.entries()) this.#f.emit(lane.set(v128.load(i32.constant(0), lanesAt + 16 * i)));
-  }
-
-  write(): void {
-    for (const [i, lane] of this.#lanes.entries()) this.#f.emit(v128.store(i32.constant(0), lane.get, lanesAt + 16 * i));
-  }
-
-  /** Every lane takes the product of the halves of its keyed input, and its neighbour's input. */
-  stripe(input: Code, inputOffset: number, keys: Code, keyOffset: number): Code {
-    const code: Code[] = [];
-    const [dataA, dataB] = this.#data;
-    const [keyedA, keyedB] = this.#keyed;
-    for (let i = 0; i < 4; i += 2) {
-      const laneA = this.#lanes[i] as Local;
-      const laneB = this.#lanes[i + 1] as Local;
-      const keyed = (data: Local, at: number): Code =>
-        v128.xor(data.tee(v128.load(input, inputOffset + at)), v128.load(keys, secretAt + keyOffset + at));
-      const added = (lane: Local, data: Local, product: Code): Code =>
-        lane.set(v128.add64(v128.add64(lane.get, v128.shuffle(data.get, data.get, swapped)), product));
-      code.push(
-        keyedA.set(keyed(dataA, 16 * i)),
-        keyedB.set(keyed(dataB, 16 * i + 16)),
-        this.#evens.set(v128.shuffle(keyedA.get, keyedB.get, even)),
-        this.#odds.set(v128.shuffle(keyedA.get, keyedB.get, odd)),
-        added(laneA, dataA, v128.multiplyLow32(this.#evens.get, this.#odds.get)),
-        added(laneB, dataB, v128.multiplyHigh32(this.#evens.get, this.#odds.get)),
-      );
-    }
-    return join(...code);
-  }
-
-  /** lane = (lane ^ lane >> 47 ^ key) · prime; the 64-bit product with a 32-bit prime from two of 32 bits. */
-  scramble(): Code {
-    const code: Code[] = [];
-    const prime = v128.constant(new Uint8Array(Uint32Array.from({ length: 4 }, () => Number(xxh3.prime32x1)).buffer));
-    const [mixed] = this.#keyed;
-    for (const [i, lane] of this.#lanes.entries()) {
-      const shifted = v128.xor(lane.get, v128.shiftRight64(lane.get, i32.constant(47)));
-      const keys = v128.load(i32.constant(0), secretAt + xxh3.secretOfScramble + 16 * i);
-      const low = v128.multiplyLow32(v128.shuffle(mixed.get, mixed.get, even), prime);
-      const high = v128.multiplyLow32(v128.shuffle(mixed.get, mixed.get, odd), prime);
-      code.push(mixed.set(v128.xor(shifted, keys)), lane.set(v128.add64(low, v128.shiftLeft64(high, i32.constant(32)))));
-    }
-    return join(...code);
-  }
 }
 
 /** `addStripes(input, count, keys)`: count stripes from the address on, the keys moving on by 8 bytes each. */
@@ -155,9 +99,7 @@ function addBlocks(): FunctionBuilder {
   f.emit(when(i32.isZero(count.get), leave()));
   lanes.read();
   const stripes = Array.from({ length: 16 }, (_, i) => lanes.stripe(input.get, windowAt + xxh3.stripeBytes * i, i32.constant(0), 8 * i));
-  f.emit(
-    repeatWhile(count.tee(plus(count.get, -1)), ...stripes, lanes.scramble(), input.set(plus(input.get, xxh3.blockBytes))),
-  );
+  f.emit(repeatWhile(count.tee(plus(count.get, -1)), ...stripes, lanes.scramble(), input.set(plus(input.get, xxh3.blockBytes))));
   lanes.write();
   return f;
 }
@@ -245,12 +187,7 @@ function upTo16(length: Local, low: Local, high: Local): Code {
   return join(
     low.set(i64.xor(i64.load(i32.constant(0), windowAt), i64.xor(key(24), key(32)))),
     high.set(i64.xor(i64.load(length.get, windowAt - 8), i64.xor(key(40), key(48)))),
-    low.set(
-      i64.add(
-        i64.add(i64.fromI32(length.get), swapBytes(low.get)),
-        i64.add(high.get, call(place.foldProduct, low.get, high.get)),
-      ),
-    ),
+    low.set(i64.add(i64.add(i64.fromI32(length.get), swapBytes(low.get)), i64.add(high.get, call(place.foldProduct, low.get, high.get)))),
   );
 }
 
@@ -278,7 +215,10 @@ function upTo3(length: Local, hash: Local): Code {
 /** Bytes, then pairs, then halves change places. */
 function swapBytes(value: Code): Code {
   let swapped = value;
-  for (const [bits, mask] of [[8n, 0x00ff00ff00ff00ffn], [16n, 0x0000ffff0000ffffn]] as const) {
+  for (const [bits, mask] of [
+    [8n, 0x00ff00ff00ff00ffn],
+    [16n, 0x0000ffff0000ffffn],
+  ] as const) {
     const lower = i64.shiftLeft(i64.and(swapped, i64.constant(mask)), i64.constant(bits));
     swapped = i64.or(lower, i64.and(right(swapped, bits), i64.constant(mask)));
   }
