@@ -1,0 +1,86 @@
+/** What every operation of the object room works with. */
+import type { Clock } from "../base/clock.ts";
+import { HoldfastError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type { ErasureSet, SetOperation } from "../set/erasure-set.ts";
+import type { BucketState } from "./bucket-record.ts";
+import type { ComputeDigest } from "./digests.ts";
+import type { EtagSetting } from "./etag.ts";
+import { keyHeadBytes } from "./keys.ts";
+import { validateKey } from "./validate-key.ts";
+
+/** Settings of the object room: plain data, validated by the composition root. */
+export interface ObjectSettings {
+  /** Bodies up to this size are packed into the log; larger ones become blobs. */
+  readonly inlineBytes: number;
+  readonly etag: EtagSetting;
+  /** Least size of every part but the last; S3's 5 MiB when undefined. */
+  readonly partBytesMin?: number | undefined;
+}
+
+/** What the object room is given. */
+export interface ObjectStoreDependencies {
+  /** All sets, each once. */
+  readonly sets: readonly ErasureSet[];
+  /** The set that keeps everything about an object key. Pure. */
+  readonly chooseSet: (bucketId: number, keyBytes: Uint8Array) => ErasureSet;
+  /** The set that keeps the buckets; one of `sets`. */
+  readonly homeSet: ErasureSet;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly computeDigest: ComputeDigest;
+  readonly settings: ObjectSettings;
+}
+
+/** Dependencies and the table of buckets. */
+export interface ObjectContext extends ObjectStoreDependencies {
+  readonly buckets: Map<string, BucketState>;
+}
+
+/** Where an object key lives. */
+export interface KeyAddress {
+  readonly key: string;
+  readonly bucket: BucketState;
+  readonly set: ErasureSet;
+  /** Key of the current version. */
+  readonly currentKey: Uint8Array;
+  /** The object key in UTF-8; a view of `currentKey`. */
+  readonly keyBytes: Uint8Array;
+}
+
+/** The bucket of this name. @throws BUCKET_NOT_FOUND */
+export function requireBucket(context: ObjectContext, name: string): BucketState {
+  const bucket = context.buckets.get(name);
+  if (bucket === undefined) throw bucketNotFound(name);
+  return bucket;
+}
+
+/** Validates an object key and finds its set. @throws BUCKET_NOT_FOUND, KEY_INVALID */
+export function locate(context: ObjectContext, bucketName: string, key: string): KeyAddress {
+  const bucket = requireBucket(context, bucketName);
+  const currentKey = validateKey(bucket.record.id, key);
+  const keyBytes = currentKey.subarray(keyHeadBytes);
+  return { key, bucket, currentKey, keyBytes, set: context.chooseSet(bucket.record.id, keyBytes) };
+}
+
+/** Commits an operation of a bucket through its gate: the bucket exists and stays as it is until the commit settles. @throws BUCKET_NOT_FOUND */
+export async function commitInBucket<T>(bucket: BucketState, set: ErasureSet, operation: SetOperation<T>, signal?: AbortSignal): Promise<T> {
+  const entered = bucket.gate.enter();
+  if (entered !== undefined) await entered;
+  try {
+    if (bucket.deleted) throw bucketNotFound(bucket.name);
+    return await set.commit(operation, signal === undefined ? undefined : { signal });
+  } finally {
+    bucket.gate.leave();
+  }
+}
+
+export function bucketNotFound(name: string): HoldfastError {
+  return new HoldfastError("BUCKET_NOT_FOUND", `there is no bucket ${JSON.stringify(name)}; create it first`, { details: { bucket: name } });
+}
+
+export function objectNotFound(address: { readonly key: string; readonly bucket: BucketState }, details: Readonly<Record<string, unknown>> = {}): HoldfastError {
+  return new HoldfastError("OBJECT_NOT_FOUND", `there is no object ${JSON.stringify(address.key)} in bucket ${address.bucket.name}`, {
+    details: { bucket: address.bucket.name, key: address.key, ...details },
+  });
+}

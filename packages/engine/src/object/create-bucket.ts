@@ -1,0 +1,69 @@
+import { HoldfastError, throwIfAborted } from "../base/errors.ts";
+import { dataMax, dataMaxWithFourParity, parityMax } from "../base/limits.ts";
+import type { ErasureProfile, SetTransaction } from "../set/erasure-set.ts";
+import { createBucketState, packBucketRecord, unpackBucketRecord, type BucketRecord, type BucketState, type Versioning } from "./bucket-record.ts";
+import type { ObjectContext } from "./context.ts";
+import { bucketCounterKey, bucketKey, bucketNameOf, endOf, keyTags } from "./keys.ts";
+import { packRecord, recordVersion, unpackRecord } from "./record-codec.ts";
+import { validateBucketName } from "./validate-bucket-name.ts";
+import { invalidArgument, validateInteger, validateOptions } from "./validate.ts";
+
+/** Options of a new bucket. */
+export interface CreateBucketOptions {
+  /** `"off"` when left out. */
+  readonly versioning?: Versioning | undefined;
+  /** How the bucket's objects are coded; the store's profile when left out. */
+  readonly erasure?: ErasureProfile | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Makes a bucket, in the home set. */
+export async function createBucket(context: ObjectContext, name: string, options: CreateBucketOptions = {}): Promise<void> {
+  validateOptions(options);
+  throwIfAborted(options.signal);
+  validateBucketName(name);
+  const versioning = options.versioning ?? "off";
+  if (!["off", "enabled", "suspended"].includes(versioning)) throw invalidArgument("versioning", versioning, 'must be "off", "enabled" or "suspended"');
+  if (options.erasure !== undefined) validateErasure(context, options.erasure);
+  const erasure = options.erasure === undefined ? undefined : { data: options.erasure.data, parity: options.erasure.parity };
+  const decide = (tx: SetTransaction): BucketRecord => {
+    if (tx.get(bucketKey(name)) !== undefined) {
+      throw new HoldfastError("BUCKET_EXISTS", `there is a bucket ${JSON.stringify(name)} already; open it with bucket("${name}")`, { details: { bucket: name } });
+    }
+    const record = { id: takeBucketId(tx), createdMs: tx.timeMs, versioning, erasure };
+    tx.put(bucketKey(name), packBucketRecord(record));
+    return record;
+  };
+  const record = await context.homeSet.commit({ decide }, options.signal === undefined ? undefined : { signal: options.signal });
+  context.buckets.set(name, createBucketState(name, record));
+}
+
+/** All buckets of a home set, as they are committed. */
+export function loadBuckets(homeSet: ObjectContext["homeSet"]): Map<string, BucketState> {
+  const buckets = new Map<string, BucketState>();
+  const start = Uint8Array.of(keyTags.bucket);
+  homeSet.scan({ start, end: endOf(start) }, (key, entry) => {
+    const name = bucketNameOf(key);
+    buckets.set(name, createBucketState(name, unpackBucketRecord(entry().value)));
+    return true;
+  });
+  return buckets;
+}
+
+/** The next bucket id. Ids are never used again, so that what a lost commit may leave of a bucket never shows in another. */
+function takeBucketId(tx: SetTransaction): number {
+  const counter = tx.get(bucketCounterKey);
+  const id = counter === undefined ? 1 : (unpackRecord(counter.value, "the bucket counter")[1] as number);
+  tx.put(bucketCounterKey, packRecord([recordVersion, id + 1]));
+  return id;
+}
+
+function validateErasure(context: ObjectContext, erasure: ErasureProfile): void {
+  if (typeof erasure !== "object" || erasure === null) throw invalidArgument("erasure", erasure, "must be { data, parity }");
+  const { data, parity } = erasure;
+  if (data === undefined || parity === undefined) throw invalidArgument("erasure", erasure, "must have both data and parity");
+  validateInteger("erasure.parity", parity, { min: 0, max: parityMax });
+  validateInteger("erasure.data", data, { min: 1, max: parity === parityMax ? dataMaxWithFourParity : dataMax });
+  const drives = Math.min(...context.sets.map((set) => set.driveCount));
+  if (data + parity > drives) throw invalidArgument("erasure", `${data}+${parity}`, `needs ${data + parity} drives, but a set has only ${drives}`);
+}

@@ -1,0 +1,26 @@
+import { throwIfAborted } from "../../base/errors.ts";
+import { commitInBucket, type ObjectContext } from "../context.ts";
+import { validateOptions } from "../validate.ts";
+import { locateUpload, readParts, requireUpload, type UploadReference } from "./find-upload.ts";
+
+/** Ends an upload and frees its parts; parts still on their way are refused when they arrive. */
+export async function abortUpload(context: ObjectContext, bucketName: string, upload: UploadReference, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  validateOptions(options);
+  throwIfAborted(options.signal);
+  const address = locateUpload(context, bucketName, upload);
+  await commitInBucket(
+    address.bucket,
+    address.set,
+    {
+      decide(tx) {
+        requireUpload(tx, address);
+        tx.delete(address.uploadKey);
+        for (const { indexKey, record } of readParts(tx, address)) {
+          if (record.blob !== undefined) tx.removeBlob(record.blob);
+          tx.delete(indexKey);
+        }
+      },
+    },
+    options.signal,
+  );
+}

@@ -1,0 +1,41 @@
+import { concatBytes, toHex } from "../../base/bytes.ts";
+import { throwIfAborted } from "../../base/errors.ts";
+import { parseAttributes, type ObjectAttributes } from "../attributes.ts";
+import { commitInBucket, locate, type ObjectContext } from "../context.ts";
+import { uploadIdBytes, uploadKey } from "../keys.ts";
+import { validateOptions } from "../validate.ts";
+import { packUploadRecord } from "./upload-record.ts";
+
+/** Options of a new multipart upload: what the object will be besides its body. */
+export interface CreateUploadOptions extends ObjectAttributes {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Begins a multipart upload and returns its id. */
+export async function createUpload(context: ObjectContext, bucketName: string, key: string, options: CreateUploadOptions = {}): Promise<string> {
+  validateOptions(options);
+  throwIfAborted(options.signal);
+  const address = locate(context, bucketName, key);
+  const attributes = parseAttributes(options);
+  const salt = context.random.bytes(uploadIdBytes - 8);
+  const { bucket, set, keyBytes } = address;
+  const uploadId = await commitInBucket(
+    bucket,
+    set,
+    {
+      decide(tx) {
+        const id = concatBytes([orderInBytes(tx.order), salt]);
+        tx.put(uploadKey(bucket.record.id, keyBytes, id), packUploadRecord({ startedMs: tx.timeMs, ...attributes }));
+        return id;
+      },
+    },
+    options.signal,
+  );
+  return toHex(uploadId);
+}
+
+function orderInBytes(order: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(order));
+  return bytes;
+}
