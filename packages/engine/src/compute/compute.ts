@@ -66,7 +66,7 @@ export function openCompute(options: ComputeOptions): Compute {
   const threads = existsSync(fileURLToPath(worker)) ? options.threads : 0;
   return new ThreadedCompute({
     kernel: options.kernel ?? codeKernel(),
-    buffers: new StripeBuffers({ budgetBytes: options.memoryBudgetBytes, waitersMax }),
+    buffers: new StripeBuffers({ budgetBytes: options.memoryBudgetBytes, waitersMax, shared: threads > 0 }),
     pool: threads === 0 ? undefined : new WorkerPool({ threads, worker, waitersMax }),
     threads,
   });

@@ -4,7 +4,7 @@ import { KiB, MiB } from "../base/units.ts";
 import type { StripeBuffer } from "./stripe-buffers.ts";
 import { classOf, StripeBuffers } from "./stripe-buffers.ts";
 
-const open = (budgetBytes: number, waitersMax = 10): StripeBuffers => new StripeBuffers({ budgetBytes, waitersMax });
+const open = (budgetBytes: number, waitersMax = 10): StripeBuffers => new StripeBuffers({ budgetBytes, waitersMax, shared: true });
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 /** Whether a promise has settled by the end of this turn. */
@@ -27,6 +27,8 @@ describe("StripeBuffers", () => {
     const memory = first.bytes.buffer;
     first.release();
     expect((await buffers.acquire(99_000, undefined)).bytes.buffer).toBe(memory);
+    const plain = new StripeBuffers({ budgetBytes: 1 * MiB, waitersMax: 1, shared: false });
+    expect((await plain.acquire(1, undefined)).bytes.buffer).toBeInstanceOf(ArrayBuffer);
   });
 
   it("rounds up to classes that lose at most a quarter", () => {

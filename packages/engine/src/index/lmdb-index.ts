@@ -29,11 +29,6 @@ import { PooledCodec } from "./pooled-codec.ts";
 /** An LMDB environment's own ceiling; the file grows as it is filled. */
 const readersMax = 126;
 
-export interface LmdbIndexOptions {
-  /** Opens an existing index without the right to change it. */
-  readonly readOnly?: boolean;
-}
-
 /** What the package has but does not declare. */
 interface Syncable {
   sync(done: (error?: Error) => void): void;
@@ -43,7 +38,7 @@ interface Syncable {
  * Opens or makes the index file at `path` (with `-lock` beside it); its folder comes into being as needed.
  * @throws INDEX_DAMAGED when the file is no index or cut short: remove it and rebuild; DRIVE_UNREADABLE, DRIVE_FULL, DRIVE_IO_ERROR
  */
-export async function openLmdbIndex(path: string, options: LmdbIndexOptions = {}): Promise<OrderedIndex> {
+export async function openLmdbIndex(path: string): Promise<OrderedIndex> {
   checkLmdbFile(path);
   const codec = new PooledCodec();
   try {
@@ -61,7 +56,6 @@ export async function openLmdbIndex(path: string, options: LmdbIndexOptions = {}
       compression: false,
       maxDbs: 1,
       maxReaders: readersMax,
-      readOnly: options.readOnly === true,
     });
     return new LmdbIndex(path, database);
   } catch (error) {
