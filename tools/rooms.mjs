@@ -44,7 +44,6 @@ export const rooms = [
     level: 5,
     holds: "scrub, heal, rebuild, compaction, lifecycle",
     imports: ["set", "placement", "index", "base"],
-    planned: true,
   },
   { name: "s3", level: 6, holds: "HTTP endpoint", imports: ["object", "base"], world: true, planned: true },
   { name: "engine.ts", level: 7, holds: "composition root: settings in, wired store out", imports: "everything", world: true },

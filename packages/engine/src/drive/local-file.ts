@@ -12,12 +12,12 @@ import { fdatasync, fsync, ftruncate, openFd, readFully, sizeOfFd, writeFully } 
  *
  * `writeDurable` on Linux goes through a second descriptor of the same file opened with O_DSYNC: one trip to the thread pool instead of
  * two. Measured on ext4 (virtio, 2 cores, Node 20, six growing files written in parallel, median of one round): 4 KiB 0.83 ms against
- * 1.03 ms with write + fdatasync, 16 KiB 0.96 against 1.03, 64 KiB 1.25 against 1.46, 1 MiB 4.7 against 19. O_DSYNC syncs only what
- * the call itself wrote, so it is used only when no plain write is unsynced.
+ * 1.03 ms with write + fdatasync, 16 KiB about even, 64 KiB 1.25 against 1.46, 1 MiB 4.7 against 19. O_DSYNC syncs only what the call
+ * itself wrote, so it is used only when no plain write is unsynced.
  *
  * Not done: filling files with zeros ahead of the writes. It takes a third off the median (16 KiB: 0.56 ms against 0.82) and more than
- * that back at the tail (64 KiB: 99th percentile 20 ms against 3), and from 16 KiB on fewer bytes get through. Extending them with
- * ftruncate changes nothing, for the blocks are still to be allocated.
+ * that back at the tail (64 KiB: 99th percentile 20 ms against 3). Extending them with ftruncate gains little or nothing: the blocks are
+ * still to be allocated.
  */
 export class LocalFile implements DriveFile, Closable {
   readonly name: string;
