@@ -1,0 +1,45 @@
+import { createManualClock } from "../base/clock.ts";
+import { createSeededRandom } from "../base/random.ts";
+import { computeDigest, loadDigests, type DigestName } from "../codec/digest.ts";
+import type { ObjectSettings } from "../object/context.ts";
+import { createObjectStore, type ObjectStore } from "../object/object-store.ts";
+import { createMemorySet, type MemorySet } from "./memory-set.ts";
+
+await loadDigests();
+
+/** An object store over memory sets, and what a test needs to look behind it. */
+export interface MemoryObjectStore {
+  readonly store: ObjectStore;
+  readonly sets: readonly MemorySet[];
+  readonly home: MemorySet;
+  readonly clock: ReturnType<typeof createManualClock>;
+  /** The same sets under a fresh object store, as after reopening. */
+  reopen(): ObjectStore;
+}
+
+/** Makes an object store over `setCount` memory sets, with a small inline limit so that blobs are common. */
+export function createMemoryObjectStore(options: { readonly setCount?: number; readonly settings?: Partial<ObjectSettings> } = {}): MemoryObjectStore {
+  const clock = createManualClock();
+  const random = createSeededRandom(7);
+  const digest = (name: string, bytes: Uint8Array): Uint8Array => computeDigest(name as DigestName, bytes);
+  const sets = Array.from({ length: options.setCount ?? 1 }, () => createMemorySet({ clock, random, computeDigest: digest, driveCount: 6 }));
+  const home = sets[0] as MemorySet;
+  const chooseSet = (bucketId: number, keyBytes: Uint8Array): MemorySet => {
+    const sum = keyBytes.reduce((total, byte) => (total * 31 + byte) % 65_521, bucketId);
+    return sets[sum % sets.length] as MemorySet;
+  };
+  const settings: ObjectSettings = { inlineBytes: 1024, etag: "md5", partBytesMin: 2048, ...options.settings };
+  const open = (): ObjectStore => createObjectStore({ sets, chooseSet, homeSet: home, clock, random, computeDigest: digest, settings });
+  return { store: open(), sets, home, clock, reopen: open };
+}
+
+/** The code of the error a promise rejects with; fails when it resolves or rejects with anything else. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => new Error("it resolved"),
+    (reason: unknown) => reason,
+  );
+  const code = (error as { code?: unknown }).code;
+  if (typeof code !== "string" || (error as Error).name !== "HoldfastError") throw error;
+  return code;
+}
