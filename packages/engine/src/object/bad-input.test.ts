@@ -25,9 +25,9 @@ describe("keys", () => {
 
   it.each(["", "x".repeat(1025), "é".repeat(513), "\ud800", "a\udc00b", 7, null, undefined])("refuses %j", async (key) => {
     const { bucket } = await open();
-    for (const call of [bucket.put(key as string, "x"), bucket.get(key as string), bucket.head(key as string), bucket.delete(key as string), bucket.copy("a", key as string)]) {
-      expect(await codeOf(call)).toBe("KEY_INVALID");
-    }
+    const bad = key as string;
+    const calls: Promise<unknown>[] = [bucket.put(bad, "x"), bucket.get(bad), bucket.head(bad), bucket.delete(bad), bucket.copy("a", bad)];
+    expect(new Set(await Promise.all(calls.map(codeOf)))).toEqual(new Set(["KEY_INVALID"]));
   });
 });
 

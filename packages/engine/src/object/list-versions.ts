@@ -15,7 +15,7 @@ import { commonPrefix, notBefore, scanNames, startAfterName, type ListedName, ty
 import { recordKinds, unpackObjectRecord, type ObjectRecord } from "./object-record.ts";
 import { invalidArgument, validateInteger } from "./validate.ts";
 import { parseVersionId, versionIdOf } from "./version-id.ts";
-import { newestOlderVersion, selectVersion } from "./versions.ts";
+import { currentVersion, newestOlderVersion, selectVersion } from "./versions.ts";
 
 /** Options of one page of versions. */
 export interface ListVersionsPageOptions extends ListOptions {
@@ -94,12 +94,14 @@ function readPage(context: ObjectContext, listing: ParsedListOptions, position: 
 }
 
 function readSet(set: ErasureSet, { bucket, filter }: ParsedListOptions, position: Position | undefined, limit: number): ListedName<FoundVersion>[] {
-  const scan = (tag: number): ListedName<ObjectRecord>[] => {
+  const scan = (tag: number, most: number): ListedName<ObjectRecord>[] => {
     const start = position === undefined ? undefined : startAt(tag, filter, position);
-    return scanNames(set, { filter, tag, start, limit, decode: (_key, entry) => unpackObjectRecord(entry.value) });
+    return scanNames(set, { filter, tag, start, limit: most, decode: (_key, entry) => unpackObjectRecord(entry.value) });
   };
+  const current = scan(keyTags.current, limit + 1);
+  if (position !== undefined && isPassed(current[0], position)) current.shift();
   let previous: Uint8Array | undefined;
-  return mergeKinds(scan(keyTags.current), scan(keyTags.version), limit).map(({ name, value }, at) => {
+  return mergeKinds(current, scan(keyTags.version, limit), limit).map(({ name, value }, at) => {
     if (value === undefined) return { name, value };
     const isFirstOfKey = previous === undefined || compareBytes(previous, name) !== 0;
     previous = name;
@@ -126,18 +128,26 @@ function mergeKinds(current: readonly ListedName<ObjectRecord>[], older: readonl
   return merged;
 }
 
+/** In the middle of a key the current object is looked at again: an older version may have become it since the page before. */
 function startAt(tag: number, filter: ListFilter, { name, afterOrder }: Position): Uint8Array {
-  if (afterOrder === undefined || tag === keyTags.current || commonPrefix(filter, name) !== undefined) return startAfterName(tag, filter, name);
+  if (afterOrder === undefined || commonPrefix(filter, name) !== undefined) return startAfterName(tag, filter, name);
+  if (tag === keyTags.current) return notBefore(tag, filter, currentKey(filter.bucketId, nameText(name)));
   const exact = versionKey(filter.bucketId, name, afterOrder);
   const next = new Uint8Array(exact.byteLength + 1);
   next.set(exact);
   return notBefore(tag, filter, next);
 }
 
+/** True when the listing has shown this current object, or a version older than it, already. */
+function isPassed(current: ListedName<ObjectRecord> | undefined, position: Position): boolean {
+  if (current?.value === undefined || position.afterOrder === undefined) return false;
+  return compareBytes(current.name, position.name) === 0 && current.value.order >= position.afterOrder;
+}
+
 /** For a page that starts in the middle of a key: newer versions may have gone since the page before. */
 function isNewest(address: KeyAddress, record: ObjectRecord): boolean {
-  if (address.set.get(address.currentKey) !== undefined) return false;
-  return newestOlderVersion(address.set, address)?.record.order === record.order;
+  const newest = currentVersion(address.set, address) ?? newestOlderVersion(address.set, address);
+  return newest?.record.order === record.order;
 }
 
 function startPosition(context: ObjectContext, { bucket, startAfter }: ParsedListOptions, versionId: string | undefined): Position | undefined {
