@@ -14,7 +14,7 @@ import type { SignalOptions } from "./object/delete-bucket.ts";
 import { createObjectStore, type ObjectStore } from "./object/object-store.ts";
 import { createSetChooser } from "./placement/choose-set.ts";
 import type { OpenSet, SetStatus } from "./set/open-erasure-set.ts";
-import { releaseDrives, type WrapDrive } from "./store/identify-drives.ts";
+import { releaseDrives, type WrapDrive } from "./store/find-drives.ts";
 import { openSets } from "./store/open-sets.ts";
 import { type OpenedDrives, openDrives } from "./store/open-drives.ts";
 import { type ResolvedSettings, resolveSettings, type StoreSettings } from "./store/settings.ts";
@@ -79,7 +79,7 @@ export interface Store extends AsyncDisposable {
  * await notes.put("hello.txt", "Hello");
  * ```
  * @throws SETTINGS_INVALID, STORE_LOCKED, STORE_NOT_FOUND, DRIVES_MISSING, DRIVE_FOREIGN, DRIVE_DUPLICATED, DRIVE_NOT_EMPTY,
- *   DRIVE_NOT_A_DIRECTORY, DRIVE_UNWRITABLE, TAIL_UNDECIDED, LOG_DAMAGED, FORMAT_TOO_NEW
+ *   DRIVE_NOT_A_DIRECTORY, DRIVE_UNWRITABLE, DRIVE_UNREADABLE, LABEL_DAMAGED, TAIL_UNDECIDED, LOG_DAMAGED, FORMAT_TOO_NEW
  */
 export async function openStore(settings: StoreSettings, components: StoreComponents = {}): Promise<Store> {
   const resolved = resolveSettings(settings);
@@ -87,14 +87,16 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
   const random = components.random ?? systemRandom;
   const compute = openCompute({ threads: resolved.threads, memoryBudgetBytes: resolved.memoryBudgetBytes });
   let drives: OpenedDrives | undefined;
+  let sets: readonly OpenSet[] = [];
   try {
     await loadDigests();
     drives = await openDrives(resolved, { clock, random, wrap: components.wrapDrive });
     const { bootId } = await thisProcess(clock);
     const { missingReasons } = drives;
-    const sets = await openSets(drives.label, drives.members, { settings: resolved, clock, compute, bootId, missingReasons, onProgress: components.onRecovery });
+    sets = await openSets(drives.label, drives.members, { settings: resolved, clock, compute, bootId, missingReasons, onProgress: components.onRecovery });
     return new WiredStore({ drives, sets, compute, objects: wireObjects(sets, resolved, { clock, random }) });
   } catch (error) {
+    await Promise.allSettled(sets.map((set) => set.close()));
     if (drives !== undefined) await releaseDrives(drives.found);
     await compute.close();
     throw error;

@@ -43,6 +43,6 @@ export type { ErasureProfile } from "./set/erasure-set.ts";
 export type { MemberState } from "./set/member.ts";
 export type { DriveStatus, SetStatus } from "./set/open-erasure-set.ts";
 export type { ReadCounters } from "./set/read-packed.ts";
-export type { WrapDrive } from "./store/identify-drives.ts";
+export type { WrapDrive } from "./store/find-drives.ts";
 export type { DriveSettings, StoreSettings } from "./store/settings.ts";
 export type { VerifyOptions, VerifyReport } from "./upkeep/verify-store.ts";

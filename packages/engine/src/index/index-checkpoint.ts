@@ -6,6 +6,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isHoldfastError } from "../base/errors.ts";
+import { toIndexError } from "./lmdb-errors.ts";
 import { openLmdbIndex } from "./lmdb-index.ts";
 import type { OrderedIndex } from "./ordered-index.ts";
 
@@ -19,32 +20,51 @@ interface Checkpoint {
   readonly bootId: string | undefined;
 }
 
-/** An index in a directory, emptied when it could not be trusted. Its `close` marks it clean after a flush. */
+/**
+ * An index in a directory, emptied when it could not be trusted. Its `close` marks it clean after a flush.
+ * @throws DRIVE_UNREADABLE, DRIVE_UNWRITABLE, DRIVE_FULL, DRIVE_IO_ERROR
+ */
 export async function openIndexDirectory(directory: string, facts: { setId: string; bootId: string | undefined }): Promise<OrderedIndex> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const checkpoint = await readCheckpoint(directory);
-  const sameBoot = facts.bootId !== undefined && checkpoint?.bootId === facts.bootId;
-  const trusted = checkpoint?.setId === facts.setId && (checkpoint.clean || sameBoot);
-  if (!trusted) await removeIndex(directory);
-  await writeCheckpoint(directory, { version: 1, setId: facts.setId, clean: false, bootId: facts.bootId });
-  const index = await openOrReplace(directory);
-  let flushed = false;
+  const mark = (clean: boolean): Promise<void> => writeCheckpoint(directory, { version: 1, setId: facts.setId, clean, bootId: facts.bootId });
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (!isTrusted(await readCheckpoint(directory), facts)) await removeIndex(directory);
+    await mark(false);
+    return withCheckpoint(await openOrReplace(directory), () => mark(true));
+  } catch (error) {
+    throw toIndexError(error, directory);
+  }
+}
+
+function isTrusted(checkpoint: Checkpoint | undefined, { setId, bootId }: { setId: string; bootId: string | undefined }): boolean {
+  if (checkpoint?.setId !== setId) return false;
+  return checkpoint.clean || (bootId !== undefined && checkpoint.bootId === bootId);
+}
+
+/** The index itself, which calls `markClean` when it is closed with nothing written since its last flush. */
+function withCheckpoint(index: OrderedIndex, markClean: () => Promise<void>): OrderedIndex {
+  let writes = 0;
+  let flushed: number | undefined;
   return {
     get: (key) => index.get(key),
     write: (mutations) => {
-      flushed = false;
+      writes++;
       index.write(mutations);
     },
     scan: (range, visit) => index.scan(range, visit),
     count: () => index.count(),
-    clear: () => index.clear(),
+    clear: () => {
+      writes++;
+      index.clear();
+    },
     flush: async () => {
+      const before = writes;
       await index.flush();
-      flushed = true;
+      flushed = before;
     },
     close: async () => {
       await index.close();
-      if (flushed) await writeCheckpoint(directory, { version: 1, setId: facts.setId, clean: true, bootId: facts.bootId });
+      if (flushed === writes) await markClean();
     },
   };
 }

@@ -3,40 +3,59 @@ import { createId, type DriveId, type SetId, type StoreId } from "../base/ids.ts
 import type { Random } from "../base/random.ts";
 import type { Drive } from "../drive/drive.ts";
 import { type DriveLabel, encodeLabel, type LabelSet } from "../format/label.ts";
-import { encodeState } from "../format/state.ts";
+import { encodeState, parseState } from "../format/state.ts";
 import { formSets } from "../placement/form-sets.ts";
 import { defaultProfile, type Profile } from "../placement/profile.ts";
 import { stateFileName } from "../set/drive-state.ts";
-import { labelFileName } from "./identify-drives.ts";
-import type { DriveSettings } from "./settings.ts";
+import { labelFileName } from "./find-drives.ts";
+import { checkAgainstProfile, type DriveSettings, type ResolvedSettings } from "./settings.ts";
 
 /** A drive for a new store, with its place in the topology. */
 export interface NewDrive {
   readonly drive: Drive;
-  readonly settings: Required<DriveSettings>;
+  readonly place: Required<DriveSettings>;
 }
 
-/** Plans the sets of a new store and the label of each drive, in the order of the drives. */
-export async function planStore(drives: readonly NewDrive[], erasure: Profile | undefined, world: { clock: Clock; random: Random }): Promise<DriveLabel[]> {
-  const profile = erasure ?? defaultProfile(drives.length);
+interface World {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Makes a new store on empty drives: plans its sets and labels every drive; returns the labels in the order of the drives. When a drive
+ * fails on the way the others are emptied again.
+ * @throws SETTINGS_INVALID, DRIVE_FULL, DRIVE_IO_ERROR
+ */
+export async function makeStore(drives: readonly NewDrive[], settings: ResolvedSettings, world: World): Promise<DriveLabel[]> {
+  const profile = settings.erasure ?? defaultProfile(drives.length);
+  checkAgainstProfile(settings, profile);
+  const labels = await planLabels(drives, profile, world);
+  try {
+    for (const [i, { drive }] of drives.entries()) await initDrive(drive, labels[i] as DriveLabel);
+  } catch (error) {
+    for (const { drive } of drives) await clearDrive(drive);
+    throw error;
+  }
+  return labels;
+}
+
+async function planLabels(drives: readonly NewDrive[], profile: Profile, world: World): Promise<DriveLabel[]> {
   const storeId = createId<StoreId>(world.random);
   const ids = drives.map(() => createId<DriveId>(world.random));
   const descriptions = await Promise.all(
-    drives.map(async ({ drive, settings }, i) => ({
+    drives.map(async ({ drive, place }, i) => ({
       id: ids[i] as string,
-      region: settings.region,
-      zone: settings.zone,
+      region: place.region,
+      zone: place.zone,
       // Drives that name no node are each a domain of their own: on one machine it is drives that fail.
-      node: settings.node === "" ? `drive ${i}` : settings.node,
+      node: place.node === "" ? `drive ${i}` : place.node,
       capacityBytes: (await drive.space()).totalBytes,
     })),
   );
-  const sets: LabelSet[] = formSets(descriptions, profile).map((planned) => ({
-    setId: createId<SetId>(world.random),
-    data: profile.data,
-    parity: profile.parity,
-    drives: inSettingsOrder(ids, new Set(planned.drives.map((drive) => drive.id as DriveId))),
-  }));
+  const sets: LabelSet[] = formSets(descriptions, profile).map((planned) => {
+    const members = new Set(planned.drives.map((drive) => drive.id as DriveId));
+    return { setId: createId<SetId>(world.random), data: profile.data, parity: profile.parity, drives: ids.filter((id) => members.has(id)) };
+  });
   const createdMs = Math.floor(world.clock.nowMs());
   return ids.map((driveId) => {
     const set = sets.find((candidate) => candidate.drives.includes(driveId)) as LabelSet;
@@ -44,13 +63,20 @@ export async function planStore(drives: readonly NewDrive[], erasure: Profile | 
   });
 }
 
-function inSettingsOrder(ids: readonly DriveId[], members: ReadonlySet<DriveId>): DriveId[] {
-  return ids.filter((id) => members.has(id));
-}
-
 /** Writes state and label of a new drive, the label last: a drive with a label is complete. */
-export async function initDrive(drive: Drive, label: DriveLabel): Promise<void> {
+async function initDrive(drive: Drive, label: DriveLabel): Promise<void> {
   const state = { setId: label.setId, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 };
   await drive.replaceFile(stateFileName, encodeState(state));
   await drive.replaceFile(labelFileName, encodeLabel(label));
+}
+
+/** Takes back what `initDrive` wrote, as far as the drive lets it; the label first. */
+async function clearDrive(drive: Drive): Promise<void> {
+  for (const name of [labelFileName, stateFileName]) await drive.remove(name).catch(() => undefined);
+}
+
+/** True for a labelled drive whose store was never opened since it was made: epochs start with the first opening. */
+export async function isUnused(drive: Drive): Promise<boolean> {
+  const state = await drive.readFile(stateFileName).then(parseState, () => undefined);
+  return state?.epoch === 0;
 }

@@ -3,6 +3,7 @@
  */
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { isHoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
 import type { Compute } from "../compute/compute.ts";
 import type { Drive } from "../drive/drive.ts";
@@ -13,7 +14,8 @@ import type { OrderedIndex } from "../index/ordered-index.ts";
 import { Member } from "../set/member.ts";
 import { type OpenSet, openErasureSet } from "../set/open-erasure-set.ts";
 import type { SetSettings } from "../set/set-context.ts";
-import { invalid, type ResolvedSettings } from "./settings.ts";
+import { invalid } from "./check-fields.ts";
+import type { ResolvedSettings } from "./settings.ts";
 
 /** A member drive as the opening found it. */
 export interface MemberDrive {
@@ -47,7 +49,7 @@ export async function openSets(label: DriveLabel, drives: ReadonlyMap<DriveId, M
 async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>, options: OpenSetsOptions): Promise<OpenSet> {
   const members = set.drives.map((id, ordinal) => {
     const found = drives.get(id);
-    const member = new Member({ ordinal, id, drive: found?.drive, reason: found === undefined ? `not found (${options.missingReasons.join("; ") || "not among the drives named"})` : undefined });
+    const member = new Member({ ordinal, id, drive: found?.drive, reason: found === undefined ? missingReason(options.missingReasons) : undefined });
     if (found?.writeProblem !== undefined) member.noteWriteFailure(found.writeProblem);
     return member;
   });
@@ -58,24 +60,52 @@ async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>,
   try {
     return await openErasureSet(context, { compute, onReplay: (progress) => onProgress?.({ setId: set.setId, ...progress }) });
   } catch (error) {
-    await index.close();
+    // What was interrupted has left the index behind the log or even with it: the next opening goes on from there.
+    await index.close().catch(() => undefined);
+    await Promise.all(members.map((member) => member.close()));
     throw error;
   }
 }
 
+/** Which of the missing drives is which nobody knows: the label that would tell is missing with it. */
+function missingReason(reasons: readonly string[]): string {
+  return reasons.length === 0 ? "it is not among the drives named" : reasons.join("; ");
+}
+
+/**
+ * The index of a set lies on the first of its drives that takes it, or in the directory of the settings. It is derived from the packs:
+ * where the drive with the newest one is away, another one is brought up to date, or made.
+ */
 async function openIndex(set: LabelSet, members: readonly Member[], options: OpenSetsOptions): Promise<OrderedIndex> {
-  const { indexDirectory } = options.settings;
-  const home = members.find((member) => member.state === "online" && member.drive?.localPath !== undefined)?.drive?.localPath;
-  const directory = indexDirectory === undefined ? home : indexDirectory;
-  if (directory === undefined) return createMemoryIndex();
-  return openIndexDirectory(join(directory, indexDirectory === undefined ? "index" : set.setId), { setId: set.setId, bootId: options.bootId });
+  const { settings, bootId } = options;
+  const facts = { setId: set.setId, bootId };
+  if (settings.indexDirectory !== undefined) return openNamedIndex(settings.indexDirectory, facts);
+  let failure: unknown;
+  for (const { state, drive } of members) {
+    if (state !== "online" || drive?.localPath === undefined) continue;
+    try {
+      return await openIndexDirectory(join(drive.localPath, "index"), facts);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return createMemoryIndex();
+}
+
+async function openNamedIndex(directory: string, facts: { setId: string; bootId: string | undefined }): Promise<OrderedIndex> {
+  try {
+    return await openIndexDirectory(join(directory, facts.setId), facts);
+  } catch (error) {
+    if (!isHoldfastError(error, "DRIVE_UNREADABLE", "DRIVE_UNWRITABLE", "DRIVE_IO_ERROR")) throw error;
+    throw invalid("indexDirectory", directory, `name a directory that can be written to (${error.message})`);
+  }
 }
 
 const reserveBytesMax = 256 * 1024 * 1024;
 
 async function setSettings(set: LabelSet, members: readonly Member[], settings: ResolvedSettings): Promise<SetSettings> {
   const survive = settings.survive ?? Math.min(1, set.parity);
-  if (survive > set.parity) throw invalid("survive", survive, `a ${set.data}+${set.parity} store survives the loss of ${set.parity} at most`);
   const { durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax } = settings;
   const reserveBytes = settings.reserveBytes ?? (await defaultReserveBytes(members));
   return { survive, durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, reserveBytes };

@@ -1,7 +1,6 @@
 /**
  * Settings of a store: plain data in, validated once, complete and resolved out. An error names the field, its value and the fix.
  */
-import { HoldfastError } from "../base/errors.ts";
 import {
   batchBytesMaxDefault,
   batchOperationsMaxDefault,
@@ -9,11 +8,14 @@ import {
   operationBytesMax,
   packBytesMax,
   packRecordsBytesMax,
+  parityMax,
+  setDrivesMax,
   stripeBytesDefault,
   unitBytes,
 } from "../base/limits.ts";
-import { KiB, MiB, parseBytes } from "../base/units.ts";
-import { defaultProfile, type Profile, validateProfile } from "../placement/profile.ts";
+import { KiB, MiB } from "../base/units.ts";
+import { type Profile, validateProfile } from "../placement/profile.ts";
+import { checkChoice, checkFlag, checkInteger, checkObject, checkSize, checkText, invalid } from "./check-fields.ts";
 
 /** One drive: its directory, and where it stands, for stores that are to survive more than drives. */
 export interface DriveSettings {
@@ -83,128 +85,104 @@ export interface ResolvedSettings {
   readonly create: boolean;
 }
 
-const known = new Set<string>([
-  "drives",
-  "memory",
-  "erasure",
-  "survive",
-  "durability",
-  "inlineLimit",
-  "stripeSize",
-  "memoryBudget",
-  "batch",
-  "packSize",
-  "reserve",
-  "etag",
-  "threads",
-  "indexDirectory",
-  "create",
-]);
+/** Every setting there is; a new one that is left out here does not compile. */
+const settingNames = Object.keys({
+  drives: 1,
+  memory: 1,
+  erasure: 1,
+  survive: 1,
+  durability: 1,
+  inlineLimit: 1,
+  stripeSize: 1,
+  memoryBudget: 1,
+  batch: 1,
+  packSize: 1,
+  reserve: 1,
+  etag: 1,
+  threads: 1,
+  indexDirectory: 1,
+  create: 1,
+} satisfies Record<keyof StoreSettings, 1>);
+
+const driveNames = ["path", "region", "zone", "node"];
+const memoryBudgetBytesDefault = 64 * MiB;
 
 /** Validates settings and fills in the defaults. @throws SETTINGS_INVALID */
 export function resolveSettings(settings: StoreSettings): ResolvedSettings {
-  if (typeof settings !== "object" || settings === null) throw invalid("settings", settings, "pass an object, e.g. { drives: [\"./data/d1\"] }");
-  for (const field of Object.keys(settings)) {
-    if (!known.has(field)) throw invalid(field, (settings as Record<string, unknown>)[field], `there is no such setting; known are ${[...known].join(", ")}`);
-  }
-  const memory = flag("memory", settings.memory, false);
-  const drives = resolveDrives(settings, memory);
-  const driveCount = drives.length;
-  const erasure = settings.erasure === undefined ? undefined : validateProfile(objectOf("erasure", settings.erasure), driveCount);
-  const profile = erasure ?? defaultProfile(driveCount);
-  const inlineBytes = size("inlineLimit", settings.inlineLimit, inlineBytesDefault, { min: 0, max: 4 * MiB });
-  const batch = settings.batch === undefined ? {} : objectOf("batch", settings.batch);
-  const stripeBytes = size("stripeSize", settings.stripeSize, stripeBytesDefault, { min: 64 * KiB, max: 16 * MiB });
-  if (stripeBytes % unitBytes !== 0) throw invalid("stripeSize", settings.stripeSize, `use a multiple of ${unitBytes} bytes`);
-  const memoryBudgetBytes = size("memoryBudget", settings.memoryBudget, 64 * MiB, { min: 8 * MiB, max: 2 ** 40 });
-  const stripeRoomBytes = 4 * stripeBytes * ((profile.data + profile.parity) / profile.data);
-  if (stripeRoomBytes > memoryBudgetBytes) {
-    throw invalid("memoryBudget", settings.memoryBudget ?? "64MiB", `a ${profile.data}+${profile.parity} store with this stripeSize needs ${Math.ceil(stripeRoomBytes / MiB)} MiB; raise it or lower stripeSize`);
-  }
-  return {
+  checkObject("settings", settings, settingNames);
+  const memory = checkFlag("memory", settings.memory, false);
+  const erasure = settings.erasure === undefined ? undefined : checkObject("erasure", settings.erasure, ["data", "parity"]);
+  const drives = memory ? memoryDrives(settings.drives, erasure) : namedDrives(settings.drives);
+  const batch = settings.batch === undefined ? {} : checkObject("batch", settings.batch, ["operations", "size"]);
+  const memoryBudgetBytes = checkSize("memoryBudget", or(settings.memoryBudget, memoryBudgetBytesDefault), { min: 8 * MiB, max: 2 ** 40 });
+  const resolved: ResolvedSettings = {
     memory,
     drives,
-    erasure,
-    survive: settings.survive === undefined ? undefined : integer("survive", settings.survive, { min: 0, max: profile.parity }),
-    durability: oneOf("durability", settings.durability, ["full", "relaxed"], "full"),
-    inlineBytes,
-    stripeBytes,
+    erasure: erasure === undefined ? undefined : validateProfile({ data: erasure.data, parity: erasure.parity }, drives.length),
+    survive: settings.survive === undefined ? undefined : checkInteger("survive", settings.survive, { min: 0, max: parityMax }),
+    durability: checkChoice("durability", settings.durability, ["full", "relaxed"]),
+    inlineBytes: checkSize("inlineLimit", or(settings.inlineLimit, inlineBytesDefault), { min: 0, max: 4 * MiB }),
+    stripeBytes: checkStripe(or(settings.stripeSize, stripeBytesDefault)),
     memoryBudgetBytes,
-    batchOperationsMax: integer("batch.operations", batch.operations ?? batchOperationsMaxDefault, { min: 1, max: 8192 }),
-    batchBytesMax: size("batch.size", batch.size, batchBytesMaxDefault, { min: 4 * KiB, max: operationBytesMax }),
-    packBytesMax: size("packSize", settings.packSize, packBytesMax, { min: 64 * KiB, max: 2 ** 32 }),
+    batchOperationsMax: checkInteger("batch.operations", or(batch.operations, batchOperationsMaxDefault), { min: 1, max: 8192 }),
+    batchBytesMax: checkSize("batch.size", or(batch.size, batchBytesMaxDefault), { min: 4 * KiB, max: operationBytesMax }),
+    packBytesMax: checkSize("packSize", or(settings.packSize, packBytesMax), { min: 64 * KiB, max: 2 ** 32 }),
     packRecordsBytesMax: Math.min(packRecordsBytesMax, Math.floor(memoryBudgetBytes / 4)),
-    reserveBytes: settings.reserve === undefined ? undefined : size("reserve", settings.reserve, 0, { min: 0, max: 2 ** 50 }),
-    etag: oneOf("etag", settings.etag, ["md5", "fast"], "md5"),
-    threads: integer("threads", settings.threads ?? 2, { min: 0, max: 64 }),
-    indexDirectory: settings.indexDirectory === undefined ? undefined : text("indexDirectory", settings.indexDirectory),
-    create: flag("create", settings.create, true),
+    reserveBytes: settings.reserve === undefined ? undefined : checkSize("reserve", settings.reserve, { min: 0, max: 2 ** 50 }),
+    etag: checkChoice("etag", settings.etag, ["md5", "fast"]),
+    threads: checkInteger("threads", or(settings.threads, 2), { min: 0, max: 64 }),
+    indexDirectory: settings.indexDirectory === undefined ? undefined : checkText("indexDirectory", settings.indexDirectory),
+    create: checkFlag("create", settings.create, true),
   };
+  if (resolved.erasure !== undefined) checkAgainstProfile(resolved, resolved.erasure);
+  return resolved;
 }
 
-function resolveDrives(settings: StoreSettings, memory: boolean): Required<DriveSettings>[] {
-  const { drives, erasure } = settings;
-  if (memory) {
-    if (drives !== undefined) throw invalid("drives", drives, "a store in memory has none; leave out drives or memory");
-    const count = erasure === undefined ? 1 : Number(erasure.data) + Number(erasure.parity);
-    return Array.from({ length: Number.isSafeInteger(count) && count > 0 && count <= 64 ? count : 1 }, (_, i) => complete({ path: `memory:${i}` }));
-  }
+/**
+ * Checks what depends on the store's k and m, which are known for sure only once its labels are read.
+ * @throws SETTINGS_INVALID
+ */
+export function checkAgainstProfile(settings: Pick<ResolvedSettings, "survive" | "stripeBytes" | "memoryBudgetBytes">, { data, parity }: Profile): void {
+  const { survive, stripeBytes, memoryBudgetBytes } = settings;
+  if (survive !== undefined && survive > parity) throw invalid("survive", survive, `a ${data}+${parity} store stands the loss of ${parity} drives at most; write that or less`);
+  const neededBytes = stripesInMemory * stripeBytes * ((data + parity) / data);
+  if (neededBytes <= memoryBudgetBytes) return;
+  throw invalid("memoryBudget", memoryBudgetBytes, `with stripes of ${stripeBytes} bytes a ${data}+${parity} store needs ${Math.ceil(neededBytes / MiB)} MiB; raise it or lower stripeSize`);
+}
+
+/** Two of an upload and two of a download; each upload or download more waits for its turn. */
+const stripesInMemory = 4;
+
+function checkStripe(value: number | string): number {
+  const bytes = checkSize("stripeSize", value, { min: 64 * KiB, max: 16 * MiB });
+  if (bytes % unitBytes !== 0) throw invalid("stripeSize", value, `use a multiple of ${unitBytes} bytes`);
+  return bytes;
+}
+
+/** As many drives as the shards need; one when the profile, which is checked later, is out of range. */
+function memoryDrives(drives: StoreSettings["drives"], erasure: Profile | undefined): Required<DriveSettings>[] {
+  if (drives !== undefined) throw invalid("drives", drives, "a store in memory has none; leave out drives or memory");
+  const count = erasure === undefined ? 1 : Number(erasure.data) + Number(erasure.parity);
+  const possible = Number.isSafeInteger(count) && count > 0 && count <= setDrivesMax;
+  return Array.from({ length: possible ? count : 1 }, (_, i) => complete({ path: `memory:${i}` }));
+}
+
+function namedDrives(drives: StoreSettings["drives"]): Required<DriveSettings>[] {
   if (!Array.isArray(drives) || drives.length === 0) throw invalid("drives", drives, 'name at least one directory, e.g. ["./data/d1"], or set memory: true');
-  return drives.map((drive, i) => {
-    if (typeof drive === "string") return complete({ path: text(`drives[${i}]`, drive) });
-    const place = objectOf(`drives[${i}]`, drive);
-    for (const field of ["region", "zone", "node"] as const) if (place[field] !== undefined) text(`drives[${i}].${field}`, place[field]);
-    return complete({ ...place, path: text(`drives[${i}].path`, place.path) });
+  return drives.map((drive: string | DriveSettings, i) => {
+    const field = `drives[${i}]`;
+    if (typeof drive === "string") return complete({ path: checkText(field, drive) });
+    checkObject(field, drive, driveNames);
+    for (const name of ["region", "zone", "node"] as const) if (drive[name] !== undefined) checkText(`${field}.${name}`, drive[name]);
+    return complete({ ...drive, path: checkText(`${field}.path`, drive.path) });
   });
+}
+
+/** Only a field that is left out has its default: null is a wrong value. */
+function or<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
 }
 
 function complete(drive: DriveSettings): Required<DriveSettings> {
   return { path: drive.path, region: drive.region ?? "", zone: drive.zone ?? "", node: drive.node ?? "" };
-}
-
-function objectOf<T extends object>(field: string, value: T): T {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(field, value, "pass an object");
-  return value;
-}
-
-function text(field: string, value: unknown): string {
-  if (typeof value !== "string" || value === "" || value.includes("\0")) throw invalid(field, value, "write a text that is not empty");
-  return value;
-}
-
-function flag(field: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== "boolean") throw invalid(field, value, "write true or false");
-  return value;
-}
-
-function oneOf<T extends string>(field: string, value: T | undefined, choices: readonly T[], fallback: T): T {
-  if (value === undefined) return fallback;
-  if (!choices.includes(value)) throw invalid(field, value, `choose one of ${choices.map((choice) => `"${choice}"`).join(", ")}`);
-  return value;
-}
-
-function integer(field: string, value: unknown, range: { min: number; max: number }): number {
-  if (!Number.isSafeInteger(value) || (value as number) < range.min || (value as number) > range.max) {
-    throw invalid(field, value, `write a whole number from ${range.min} to ${range.max}`);
-  }
-  return value as number;
-}
-
-function size(field: string, value: number | string | undefined, fallback: number, range: { min: number; max: number }): number {
-  if (value === undefined) return fallback;
-  let bytes: number;
-  try {
-    bytes = parseBytes(value);
-  } catch {
-    throw invalid(field, value, 'write a number of bytes or a text such as "128MiB"');
-  }
-  if (bytes < range.min || bytes > range.max) throw invalid(field, value, `use ${range.min} to ${range.max} bytes`);
-  return bytes;
-}
-
-/** The error of a field that cannot be used. */
-export function invalid(field: string, value: unknown, fix: string): HoldfastError {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return new HoldfastError("SETTINGS_INVALID", `${field}: ${shown} can't be used: ${fix}`, { details: { field, value } });
 }
