@@ -35,14 +35,15 @@ export const noAttributes: StoredAttributes = { content: undefined, metadata: un
 
 /** Attributes in their stored form. @throws METADATA_INVALID, TAGS_INVALID */
 export function parseAttributes(options: ObjectAttributes): StoredAttributes {
-  const content = parseContent(options);
-  if (content === undefined && options.metadata === undefined && options.tags === undefined) return noAttributes;
-  return { content, metadata: parseMetadata(options.metadata), tags: parseTags(options.tags) };
+  if (options.tags === undefined && !hasMetadata(options)) return noAttributes;
+  return { content: parseContent(options), metadata: parseMetadata(options.metadata), tags: parseTags(options.tags) };
 }
 
 /** True when any attribute but tags is given. */
 export function hasMetadata(options: ObjectAttributes): boolean {
-  return options.metadata !== undefined || contentHeaderNames.some((name) => options[name] !== undefined);
+  if (options.metadata !== undefined) return true;
+  for (const name of contentHeaderNames) if (options[name] !== undefined) return true;
+  return false;
 }
 
 /** Stored content headers by name; those not given are left out. */

@@ -40,6 +40,7 @@ export interface ExpectedChecksum {
 }
 
 const none: readonly ExpectedChecksum[] = [];
+const noChecksums: ObjectChecksums = Object.freeze({});
 
 /** The checksums of an option bag, validated. @throws CHECKSUM_INVALID */
 export function parseChecksums(options: { readonly checksums?: DeclaredChecksums | undefined; readonly contentMd5?: Uint8Array | string | undefined }): readonly ExpectedChecksum[] {
@@ -73,8 +74,9 @@ export function checkDigests(checksums: readonly ExpectedChecksum[], digestOf: (
 
 /** Stored checksums by name. */
 export function publicChecksums(stored: StoredChecksums | undefined): ObjectChecksums {
+  if (stored === undefined) return noChecksums;
   const checksums: Partial<Record<DigestName, string>> = {};
-  for (let i = 0; stored !== undefined && i < stored.length; i += 2) {
+  for (let i = 0; i < stored.length; i += 2) {
     const kind = kinds[stored[i] as number];
     if (kind !== undefined) checksums[kind.name] = toHex(stored[i + 1] as Uint8Array);
   }

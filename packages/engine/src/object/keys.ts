@@ -33,6 +33,7 @@ export const uploadIdBytes = 12;
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(keyHeadBytes + 3 * keyBytesMax);
+const scratchKey = scratch.subarray(keyHeadBytes);
 
 /** The key under which the next bucket id is kept. */
 export const bucketCounterKey: Uint8Array = Uint8Array.of(keyTags.counter, 0x01);
@@ -60,7 +61,7 @@ export function keyHead(tag: number, bucketId: number): Uint8Array {
 
 /** The key of the current version; its bytes from {@link keyHeadBytes} on are the object key in UTF-8. `text` has at most 1,024 chars. */
 export function currentKey(bucketId: number, text: string): Uint8Array {
-  const { written } = encoder.encodeInto(text, scratch.subarray(keyHeadBytes));
+  const { written } = encoder.encodeInto(text, scratchKey);
   writeHead(scratch, keyTags.current, bucketId);
   return scratch.slice(0, keyHeadBytes + written);
 }
