@@ -56,7 +56,7 @@ export interface DriveStatus {
 export async function openErasureSet(context: SetContext, options: OpenSetOptions): Promise<OpenSet> {
   const present = context.members.filter((member) => member.readable).length;
   if (present < context.profile.data) {
-    const missing = context.members.filter((member) => !member.readable).map((member) => member.reason ?? member.id);
+    const missing = [...new Set(context.members.filter((member) => !member.readable).map((member) => member.reason ?? member.id))];
     throw new HoldfastError("DRIVES_MISSING", `only ${present} of ${context.members.length} drives are there and ${context.profile.data} are needed; missing: ${missing.join("; ")}`, {
       details: { present, needed: context.profile.data, missing },
     });
