@@ -2,9 +2,9 @@
 import { metadataBytesMax } from "../base/limits.ts";
 import type { StoredAttributes, StoredContent, StoredPairs } from "./object-record.ts";
 import { flattenPairs, isPlainRecord } from "./pairs.ts";
-import { isWellFormed } from "./validate-key.ts";
 import { invalidArgument } from "./validate.ts";
-import { parseTags, type ObjectTags } from "./validate-tags.ts";
+import { isWellFormed } from "./validate-key.ts";
+import { type ObjectTags, parseTags } from "./validate-tags.ts";
 
 /** Content headers, kept verbatim and handed back. */
 export interface ContentHeaders {
@@ -76,13 +76,19 @@ function parseMetadata(metadata: Readonly<Record<string, string>> | undefined): 
   const lowered: [string, string][] = [];
   let sizeBytes = 0;
   for (const [name, value] of Object.entries(metadata)) {
-    if (!headerName.test(name)) throw invalidArgument("metadata name", name, "may only hold what an HTTP header's name may", "METADATA_INVALID");
+    if (!headerName.test(name))
+      throw invalidArgument("metadata name", name, "may only hold what an HTTP header's name may", "METADATA_INVALID");
     checkValue(`metadata.${name}`, value, metadataBytesMax);
     lowered.push([name.toLowerCase(), value]);
     sizeBytes += name.length + encoder.encode(value).byteLength;
   }
   if (sizeBytes > metadataBytesMax) {
-    throw invalidArgument("metadata", `of ${sizeBytes} bytes`, `is too large; names and values have at most ${metadataBytesMax} bytes`, "METADATA_INVALID");
+    throw invalidArgument(
+      "metadata",
+      `of ${sizeBytes} bytes`,
+      `is too large; names and values have at most ${metadataBytesMax} bytes`,
+      "METADATA_INVALID",
+    );
   }
   const record = Object.fromEntries(lowered);
   if (Object.keys(record).length < lowered.length) {
@@ -95,6 +101,7 @@ function checkValue(field: string, value: unknown, charsMax: number): void {
   if (typeof value !== "string") throw invalidArgument(field, value, "must be a string", "METADATA_INVALID");
   if (value.length > charsMax) throw invalidArgument(field, value, `is longer than ${charsMax} characters`, "METADATA_INVALID");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: header values must not break lines
-  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) throw invalidArgument(field, value, "holds a control character; remove it", "METADATA_INVALID");
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value))
+    throw invalidArgument(field, value, "holds a control character; remove it", "METADATA_INVALID");
   if (!isWellFormed(value)) throw invalidArgument(field, value, "holds a lone surrogate; remove it", "METADATA_INVALID");
 }

@@ -13,15 +13,21 @@ async function open(): Promise<ReturnType<typeof createMemoryObjectStore> & { bu
 }
 
 describe("keys", () => {
-  it.each(["..", "/", "//a", "a\0b", "\0", "😀", "a\nb", " ", "é".repeat(512), "\uffff", "x".repeat(1024), "\u{10ffff}"])("takes %j", async (key) => {
-    const { bucket } = await open();
-    await bucket.put(key, "x");
-    expect((await bucket.get(key)).key).toBe(key);
-    expect((await bucket.listPage()).entries).toMatchObject([{ key }]);
-    await bucket.setVersioning("enabled");
-    await bucket.delete(key);
-    expect((await bucket.listVersionsPage()).entries).toMatchObject([{ key, deleteMarker: true }, { key, deleteMarker: false }]);
-  });
+  it.each(["..", "/", "//a", "a\0b", "\0", "😀", "a\nb", " ", "é".repeat(512), "\uffff", "x".repeat(1024), "\u{10ffff}"])(
+    "takes %j",
+    async (key) => {
+      const { bucket } = await open();
+      await bucket.put(key, "x");
+      expect((await bucket.get(key)).key).toBe(key);
+      expect((await bucket.listPage()).entries).toMatchObject([{ key }]);
+      await bucket.setVersioning("enabled");
+      await bucket.delete(key);
+      expect((await bucket.listVersionsPage()).entries).toMatchObject([
+        { key, deleteMarker: true },
+        { key, deleteMarker: false },
+      ]);
+    },
+  );
 
   it.each(["", "x".repeat(1025), "é".repeat(513), "\ud800", "a\udc00b", 7, null, undefined])("refuses %j", async (key) => {
     const { bucket } = await open();
@@ -36,12 +42,27 @@ describe("bucket names", () => {
     expect((await createMemoryObjectStore().store.createBucket(name)).name).toBe(name);
   });
 
-  it.each(["ab", "a".repeat(64), "Abc", "a_b", "-abc", "abc-", ".abc", "a..b", "192.168.0.1", "xn--abc", "sthree-abc", "abc-s3alias", "abc--ol-s3", "a/b", "äbc", "", undefined])(
-    "refuses %j",
-    async (name) => {
-      expect(await codeOf(createMemoryObjectStore().store.createBucket(name as string))).toBe("BUCKET_NAME_INVALID");
-    },
-  );
+  it.each([
+    "ab",
+    "a".repeat(64),
+    "Abc",
+    "a_b",
+    "-abc",
+    "abc-",
+    ".abc",
+    "a..b",
+    "192.168.0.1",
+    "xn--abc",
+    "sthree-abc",
+    "abc-s3alias",
+    "abc--ol-s3",
+    "a/b",
+    "äbc",
+    "",
+    undefined,
+  ])("refuses %j", async (name) => {
+    expect(await codeOf(createMemoryObjectStore().store.createBucket(name as string))).toBe("BUCKET_NAME_INVALID");
+  });
 });
 
 describe("bodies", () => {
@@ -105,7 +126,11 @@ describe("bodies", () => {
     expect(await codeOf(bucket.put("", stream))).toBe("KEY_INVALID");
     expect(stream.destroyed).toBe(true);
     let cancelled = false;
-    const web = new ReadableStream<Uint8Array>({ cancel: () => { cancelled = true; } });
+    const web = new ReadableStream<Uint8Array>({
+      cancel: () => {
+        cancelled = true;
+      },
+    });
     expect(await codeOf(bucket.put("", web))).toBe("KEY_INVALID");
     expect(cancelled).toBe(true);
   });

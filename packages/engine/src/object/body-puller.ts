@@ -81,7 +81,9 @@ export class BodyPuller {
     const declared = this.#declaredBytes;
     if (declared !== undefined && this.#receivedBytes > declared) throw lengthMismatch(this.#receivedBytes, declared);
     if (this.#receivedBytes > objectBytesMax) {
-      throw new HoldfastError("BODY_TOO_LARGE", `a body has at most ${objectBytesMax} bytes; split it`, { details: { bytesMax: objectBytesMax } });
+      throw new HoldfastError("BODY_TOO_LARGE", `a body has at most ${objectBytesMax} bytes; split it`, {
+        details: { bytesMax: objectBytesMax },
+      });
     }
   }
 
@@ -96,17 +98,26 @@ function pieceOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  throw new HoldfastError("BODY_INVALID", `the body's source gave ${value === null ? "null" : typeof value}; it must give bytes or text`, { details: { field: "body" } });
+  throw new HoldfastError("BODY_INVALID", `the body's source gave ${value === null ? "null" : typeof value}; it must give bytes or text`, {
+    details: { field: "body" },
+  });
 }
 
 function sourceError(cause: unknown): unknown {
   if (isHoldfastError(cause)) return cause;
-  return new HoldfastError("BODY_INVALID", `the body's source failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details: { field: "body" } });
+  return new HoldfastError("BODY_INVALID", `the body's source failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+    details: { field: "body" },
+  });
 }
 
 /** The error for a body that is not as long as declared. */
 export function lengthMismatch(actual: number, declared: number): HoldfastError {
-  return new HoldfastError("BODY_LENGTH_MISMATCH", `the body has ${actual > declared ? "more than" : "only"} ${Math.min(actual, declared)} bytes, but contentLength says ${declared}`, {
-    details: { field: "contentLength", declared, received: actual },
-  });
+  return new HoldfastError(
+    "BODY_LENGTH_MISMATCH",
+    `the body has ${actual > declared ? "more than" : "only"} ${Math.min(actual, declared)} bytes, but contentLength says ${declared}`,
+    {
+      details: { field: "contentLength", declared, received: actual },
+    },
+  );
 }

@@ -8,7 +8,7 @@
 import type { Readable } from "node:stream";
 import { throwIfAborted } from "../base/errors.ts";
 import { objectBytesMax } from "../base/limits.ts";
-import { BodyPuller, lengthMismatch, type BodyOptions } from "./body-puller.ts";
+import { type BodyOptions, BodyPuller, lengthMismatch } from "./body-puller.ts";
 import { invalidArgument, validateInteger } from "./validate.ts";
 
 /** A body: text (stored as UTF-8), bytes, a Blob, a Node or web stream, or any iterable of bytes and texts. */
@@ -123,7 +123,8 @@ function openSource(body: unknown): AsyncIterator<unknown> | Iterator<unknown> {
   if (isNodeStream(body) && (body.readableEnded || body.destroyed)) {
     throw invalidArgument("body", body, "is a stream that has been read or destroyed already; give a fresh one", "BODY_INVALID");
   }
-  if (isWebStream(body) && body.locked) throw invalidArgument("body", body, "is a locked stream; release its reader or give a fresh one", "BODY_INVALID");
+  if (isWebStream(body) && body.locked)
+    throw invalidArgument("body", body, "is a locked stream; release its reader or give a fresh one", "BODY_INVALID");
   const source = isBlob(body) ? body.stream() : body;
   if (Symbol.asyncIterator in source) return (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   if (Symbol.iterator in source) return (source as Iterable<unknown>)[Symbol.iterator]();
@@ -131,7 +132,12 @@ function openSource(body: unknown): AsyncIterator<unknown> | Iterator<unknown> {
 }
 
 function isNodeStream(body: unknown): body is Readable {
-  return typeof body === "object" && body !== null && typeof (body as Readable).pipe === "function" && typeof (body as Readable).destroy === "function";
+  return (
+    typeof body === "object" &&
+    body !== null &&
+    typeof (body as Readable).pipe === "function" &&
+    typeof (body as Readable).destroy === "function"
+  );
 }
 
 function isWebStream(body: unknown): body is ReadableStream<Uint8Array> {

@@ -1,23 +1,29 @@
-import { bucketInfo, type BucketInfo } from "./bucket-info.ts";
-import type { Versioning } from "./bucket-record.ts";
 import type { ObjectBody } from "./body.ts";
-import { requireBucket, type ObjectContext } from "./context.ts";
-import { copyObject, type CopyOptions, type CopyResult } from "./copy-object.ts";
+import { type BucketInfo, bucketInfo } from "./bucket-info.ts";
+import type { Versioning } from "./bucket-record.ts";
+import { type ObjectContext, requireBucket } from "./context.ts";
+import { type CopyOptions, type CopyResult, copyObject } from "./copy-object.ts";
 import type { CopySource } from "./copy-source.ts";
 import type { SignalOptions } from "./delete-bucket.ts";
-import { deleteMany, type DeleteManyEntry, type DeleteManyResult } from "./delete-many.ts";
-import { deleteObject, type DeleteOptions, type DeleteResult } from "./delete-object.ts";
-import { getObject, type GetOptions } from "./get-object.ts";
-import { headObject, type HeadOptions } from "./head-object.ts";
-import { listObjects, listObjectsPage, type ListEntry, type ListOptions, type ListPage, type ListPageOptions } from "./list-objects.ts";
-import { listVersions, listVersionsPage, type ListVersionsEntry, type ListVersionsPage, type ListVersionsPageOptions } from "./list-versions.ts";
-import { createUpload, type CreateUploadOptions } from "./multipart/create-upload.ts";
-import { listUploads, type ListUploadsOptions, type ListUploadsPage } from "./multipart/list-uploads.ts";
+import { type DeleteManyEntry, type DeleteManyResult, deleteMany } from "./delete-many.ts";
+import { type DeleteOptions, type DeleteResult, deleteObject } from "./delete-object.ts";
+import { type GetOptions, getObject } from "./get-object.ts";
+import { type HeadOptions, headObject } from "./head-object.ts";
+import { type ListEntry, type ListOptions, type ListPage, type ListPageOptions, listObjects, listObjectsPage } from "./list-objects.ts";
+import {
+  type ListVersionsEntry,
+  type ListVersionsPage,
+  type ListVersionsPageOptions,
+  listVersions,
+  listVersionsPage,
+} from "./list-versions.ts";
+import { type CreateUploadOptions, createUpload } from "./multipart/create-upload.ts";
+import { type ListUploadsOptions, type ListUploadsPage, listUploads } from "./multipart/list-uploads.ts";
 import { MultipartUpload } from "./multipart/multipart-upload.ts";
 import type { ObjectInfo } from "./object-info.ts";
 import { deleteObjectTags, getObjectTags, setObjectTags, type TagOptions } from "./object-tags.ts";
-import { putMany, type PutManyEntry, type PutManyResult } from "./put-many.ts";
-import { putObject, type PutOptions, type PutResult } from "./put-object.ts";
+import { type PutManyEntry, type PutManyResult, putMany } from "./put-many.ts";
+import { type PutOptions, type PutResult, putObject } from "./put-object.ts";
 import { setVersioning } from "./set-versioning.ts";
 import type { StoredObject } from "./stored-object.ts";
 import type { ObjectTags } from "./validate-tags.ts";

@@ -52,7 +52,19 @@ describe("buckets", () => {
   it("fails at use when there is none", async () => {
     const { store } = createMemoryObjectStore();
     const bucket = store.bucket("none");
-    const calls: Promise<unknown>[] = [bucket.put("a", "x"), bucket.get("a"), bucket.head("a"), bucket.delete("a"), bucket.listPage(), bucket.list().next(), bucket.listVersions().next(), bucket.setVersioning("enabled"), bucket.info(), bucket.createUpload("a"), store.deleteBucket("none")];
+    const calls: Promise<unknown>[] = [
+      bucket.put("a", "x"),
+      bucket.get("a"),
+      bucket.head("a"),
+      bucket.delete("a"),
+      bucket.listPage(),
+      bucket.list().next(),
+      bucket.listVersions().next(),
+      bucket.setVersioning("enabled"),
+      bucket.info(),
+      bucket.createUpload("a"),
+      store.deleteBucket("none"),
+    ];
     expect(new Set(await Promise.all(calls.map(codeOf)))).toEqual(new Set(["BUCKET_NOT_FOUND"]));
   });
 
@@ -77,7 +89,10 @@ describe("buckets", () => {
     for (let i = 0; i < 20; i++) {
       const bucket = await store.createBucket("abc");
       const puts = [bucket.put(`${i}`, "x"), bucket.put(`${i}/large`, new Uint8Array(5000))];
-      const deleted = store.deleteBucket("abc").then(() => true, () => false);
+      const deleted = store.deleteBucket("abc").then(
+        () => true,
+        () => false,
+      );
       const outcomes = await Promise.allSettled(i % 2 === 0 ? puts : [...puts, bucket.put("late", "x")]);
       if (await deleted) expect(outcomes.every(({ status }) => status === "rejected")).toBe(true);
       else {

@@ -43,29 +43,50 @@ const none: readonly ExpectedChecksum[] = [];
 const noChecksums: ObjectChecksums = Object.freeze({});
 
 /** The checksums of an option bag, validated. @throws CHECKSUM_INVALID */
-export function parseChecksums(options: { readonly checksums?: DeclaredChecksums | undefined; readonly contentMd5?: Uint8Array | string | undefined }): readonly ExpectedChecksum[] {
+export function parseChecksums(options: {
+  readonly checksums?: DeclaredChecksums | undefined;
+  readonly contentMd5?: Uint8Array | string | undefined;
+}): readonly ExpectedChecksum[] {
   if (options.checksums === undefined && options.contentMd5 === undefined) return none;
   const parsed: ExpectedChecksum[] = [];
   for (const [name, value] of Object.entries(options.checksums ?? {})) {
     if (value === undefined) continue;
     const kind = kinds.find((known) => known.name === name);
-    if (kind === undefined) throw invalidArgument(`checksums.${name}`, value, `is not known; use one of ${kinds.map((known) => known.name).join(", ")}`, "CHECKSUM_INVALID");
-    parsed.push({ name: kind.name, expected: value === true ? undefined : parseDigest(`checksums.${name}`, value, kind.sizeBytes), kept: true });
+    if (kind === undefined)
+      throw invalidArgument(
+        `checksums.${name}`,
+        value,
+        `is not known; use one of ${kinds.map((known) => known.name).join(", ")}`,
+        "CHECKSUM_INVALID",
+      );
+    parsed.push({
+      name: kind.name,
+      expected: value === true ? undefined : parseDigest(`checksums.${name}`, value, kind.sizeBytes),
+      kept: true,
+    });
   }
-  if (options.contentMd5 !== undefined) parsed.push({ name: "md5", expected: parseDigest("contentMd5", options.contentMd5, 16), kept: false });
+  if (options.contentMd5 !== undefined)
+    parsed.push({ name: "md5", expected: parseDigest("contentMd5", options.contentMd5, 16), kept: false });
   return parsed.sort((a, b) => numberOf(a.name) - numberOf(b.name));
 }
 
 /** Verifies digests against what was declared and returns those to keep. @throws CHECKSUM_MISMATCH */
-export function checkDigests(checksums: readonly ExpectedChecksum[], digestOf: (name: DigestName) => Uint8Array): StoredChecksums | undefined {
+export function checkDigests(
+  checksums: readonly ExpectedChecksum[],
+  digestOf: (name: DigestName) => Uint8Array,
+): StoredChecksums | undefined {
   if (checksums.length === 0) return undefined;
   const stored: (number | Uint8Array)[] = [];
   for (const { name, expected, kept } of checksums) {
     const actual = digestOf(name);
     if (expected !== undefined && !equalBytes(actual, expected)) {
-      throw new HoldfastError("CHECKSUM_MISMATCH", `the body's ${name} is ${toHex(actual)}, but ${toHex(expected)} was declared; send the body again`, {
-        details: { checksum: name, actual: toHex(actual), declared: toHex(expected) },
-      });
+      throw new HoldfastError(
+        "CHECKSUM_MISMATCH",
+        `the body's ${name} is ${toHex(actual)}, but ${toHex(expected)} was declared; send the body again`,
+        {
+          details: { checksum: name, actual: toHex(actual), declared: toHex(expected) },
+        },
+      );
     }
     if (kept) stored.push(numberOf(name), actual);
   }

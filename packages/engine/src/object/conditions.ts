@@ -43,7 +43,8 @@ export interface Conditioned {
 /** Conditions validated; undefined when there are none. @throws ARGUMENT_INVALID */
 export function parseConditions(options: Conditions): ParsedConditions | undefined {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = options;
-  if (ifMatch === undefined && ifNoneMatch === undefined && ifModifiedSince === undefined && ifUnmodifiedSince === undefined) return undefined;
+  if (ifMatch === undefined && ifNoneMatch === undefined && ifModifiedSince === undefined && ifUnmodifiedSince === undefined)
+    return undefined;
   return {
     match: parseTags("ifMatch", ifMatch),
     noneMatch: parseTags("ifNoneMatch", ifNoneMatch),
@@ -60,7 +61,9 @@ export function checkReadConditions(conditions: ParsedConditions | undefined, ob
   if (conditions === undefined) return;
   checkMustMatch(conditions, object, key);
   if (!isWanted(conditions, object)) {
-    throw new HoldfastError("NOT_MODIFIED", `${JSON.stringify(key)} has not changed`, { details: { key, etag: object.etag, lastModified: new Date(object.modifiedMs) } });
+    throw new HoldfastError("NOT_MODIFIED", `${JSON.stringify(key)} has not changed`, {
+      details: { key, etag: object.etag, lastModified: new Date(object.modifiedMs) },
+    });
   }
 }
 
@@ -75,7 +78,8 @@ export function checkWriteConditions(conditions: ParsedConditions | undefined, o
     throw new HoldfastError("OBJECT_NOT_FOUND", `${JSON.stringify(key)} is not there, so the condition cannot hold`, { details: { key } });
   }
   checkMustMatch(conditions, object, key);
-  if (!isWanted(conditions, object)) throw conditionFailed(conditions.noneMatch === undefined ? "ifModifiedSince" : "ifNoneMatch", object, key);
+  if (!isWanted(conditions, object))
+    throw conditionFailed(conditions.noneMatch === undefined ? "ifModifiedSince" : "ifNoneMatch", object, key);
 }
 
 function checkMustMatch(conditions: ParsedConditions, object: Conditioned, key: string): void {

@@ -64,7 +64,12 @@ export function locate(context: ObjectContext, bucketName: string, key: string):
 }
 
 /** Commits an operation of a bucket through its gate: the bucket exists and stays as it is until the commit settles. @throws BUCKET_NOT_FOUND */
-export async function commitInBucket<T>(bucket: BucketState, set: ErasureSet, operation: SetOperation<T>, signal?: AbortSignal): Promise<T> {
+export async function commitInBucket<T>(
+  bucket: BucketState,
+  set: ErasureSet,
+  operation: SetOperation<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const entered = bucket.gate.enter();
   if (entered !== undefined) await entered;
   try {
@@ -76,10 +81,15 @@ export async function commitInBucket<T>(bucket: BucketState, set: ErasureSet, op
 }
 
 export function bucketNotFound(name: string): HoldfastError {
-  return new HoldfastError("BUCKET_NOT_FOUND", `there is no bucket ${JSON.stringify(name)}; create it first`, { details: { bucket: name } });
+  return new HoldfastError("BUCKET_NOT_FOUND", `there is no bucket ${JSON.stringify(name)}; create it first`, {
+    details: { bucket: name },
+  });
 }
 
-export function objectNotFound(address: { readonly key: string; readonly bucket: BucketState }, details: Readonly<Record<string, unknown>> = {}): HoldfastError {
+export function objectNotFound(
+  address: { readonly key: string; readonly bucket: BucketState },
+  details: Readonly<Record<string, unknown>> = {},
+): HoldfastError {
   return new HoldfastError("OBJECT_NOT_FOUND", `there is no object ${JSON.stringify(address.key)} in bucket ${address.bucket.name}`, {
     details: { bucket: address.bucket.name, key: address.key, ...details },
   });

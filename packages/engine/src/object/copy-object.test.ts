@@ -4,10 +4,18 @@ import { codeOf, createMemoryObjectStore } from "../testing/memory-object-store.
 const large = new Uint8Array(5000).map((_, i) => i % 253);
 
 describe("copy", () => {
-  it.each([["small", "abc"], ["large", large]])("copies a %s object with all that belongs to it", async (_, body) => {
+  it.each([
+    ["small", "abc"],
+    ["large", large],
+  ])("copies a %s object with all that belongs to it", async (_, body) => {
     const { store, home, clock } = createMemoryObjectStore({ setCount: 2 });
     const [from, to] = [await store.createBucket("from-here"), await store.createBucket("to-there", { versioning: "enabled" })];
-    const put = await from.put("a", body, { contentType: "text/plain", metadata: { m: "1" }, tags: { t: "1" }, checksums: { sha256: true } });
+    const put = await from.put("a", body, {
+      contentType: "text/plain",
+      metadata: { m: "1" },
+      tags: { t: "1" },
+      checksums: { sha256: true },
+    });
     clock.advance(60_000);
     const copied = await to.copy({ bucket: "from-here", key: "a" }, "b");
     expect(copied).toMatchObject({ key: "b", etag: put.etag, size: put.size, checksums: put.checksums, sourceVersionId: undefined });

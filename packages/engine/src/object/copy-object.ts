@@ -1,11 +1,11 @@
 import { throwIfAborted } from "../base/errors.ts";
-import { hasMetadata, parseAttributes, type ObjectAttributes } from "./attributes.ts";
-import { parseChecksums, type DeclaredChecksums, type ExpectedChecksum } from "./checksums.ts";
-import { parseConditions, type Conditions } from "./conditions.ts";
-import { locate, type KeyAddress, type ObjectContext } from "./context.ts";
-import { closeSource, openSource, sourceBody, type CopySource, type OpenedSource } from "./copy-source.ts";
+import { hasMetadata, type ObjectAttributes, parseAttributes } from "./attributes.ts";
+import { type DeclaredChecksums, type ExpectedChecksum, parseChecksums } from "./checksums.ts";
+import { type Conditions, parseConditions } from "./conditions.ts";
+import { type KeyAddress, locate, type ObjectContext } from "./context.ts";
+import { type CopySource, closeSource, type OpenedSource, openSource, sourceBody } from "./copy-source.ts";
 import type { StoredAttributes } from "./object-record.ts";
-import { commitBody, digestBytes, writeLargeBody, type PutResult, type StoredBody } from "./put-object.ts";
+import { commitBody, digestBytes, type PutResult, type StoredBody, writeLargeBody } from "./put-object.ts";
 import { invalidArgument, validateOptions } from "./validate.ts";
 import { versionIdOf } from "./version-id.ts";
 
@@ -26,7 +26,13 @@ export interface CopyResult extends PutResult {
 }
 
 /** Copies an object, within a bucket or between two. The copy is a single body, also of a multipart object. */
-export async function copyObject(context: ObjectContext, bucketName: string, source: CopySource, key: string, options: CopyOptions = {}): Promise<CopyResult> {
+export async function copyObject(
+  context: ObjectContext,
+  bucketName: string,
+  source: CopySource,
+  key: string,
+  options: CopyOptions = {},
+): Promise<CopyResult> {
   validateOptions(options);
   throwIfAborted(options.signal);
   validateDirectives(options);
@@ -38,7 +44,10 @@ export async function copyObject(context: ObjectContext, bucketName: string, sou
   const { record } = opened;
   const sourceVersionId = opened.address.bucket.record.versioning === "off" ? undefined : versionIdOf(record);
   const attributes = chooseAttributes(options, given, record);
-  const checksums = [...declared, ...opened.keptChecksums.filter((kept) => !declared.some((other) => other.name === kept.name && other.kept))];
+  const checksums = [
+    ...declared,
+    ...opened.keptChecksums.filter((kept) => !declared.some((other) => other.name === kept.name && other.kept)),
+  ];
   const body = await storeSource(context, address, opened, { checksums, signal: options.signal });
   return { ...(await commitBody(address, { attributes, conditions }, body, options.signal)), sourceVersionId };
 }
@@ -52,7 +61,9 @@ export async function storeSource(
 ): Promise<StoredBody> {
   try {
     const taken = await sourceBody(source, context.settings.inlineBytes, options.signal);
-    return taken.bytes === undefined ? await writeLargeBody(context, address, taken.stream, options) : digestBytes(context, taken.bytes, options.checksums);
+    return taken.bytes === undefined
+      ? await writeLargeBody(context, address, taken.stream, options)
+      : digestBytes(context, taken.bytes, options.checksums);
   } finally {
     closeSource(source);
   }

@@ -1,12 +1,12 @@
 /** Reading the source of a copy: an object, or a range of one, opened under conditions. */
 import type { LargeBody, SmallBody } from "./body.ts";
-import { publicChecksums, parseChecksums, type ExpectedChecksum } from "./checksums.ts";
-import { checkWriteConditions, parseConditions, type Conditions } from "./conditions.ts";
-import { locate, type KeyAddress, type ObjectContext } from "./context.ts";
+import { type ExpectedChecksum, parseChecksums, publicChecksums } from "./checksums.ts";
+import { type Conditions, checkWriteConditions, parseConditions } from "./conditions.ts";
+import { type KeyAddress, locate, type ObjectContext } from "./context.ts";
 import { findObject } from "./find-object.ts";
-import { openBody, type OpenBody } from "./object-body.ts";
+import { type OpenBody, openBody } from "./object-body.ts";
 import type { ObjectRecord } from "./object-record.ts";
-import { resolveRange, validateRange, type RangeRequest } from "./range.ts";
+import { type RangeRequest, resolveRange, validateRange } from "./range.ts";
 import { invalidArgument } from "./validate.ts";
 import { parseVersionId } from "./version-id.ts";
 
@@ -31,9 +31,15 @@ export interface OpenedSource {
 }
 
 /** Finds and opens a source. @throws OBJECT_NOT_FOUND, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE and those of a get */
-export async function openSource(context: ObjectContext, bucketName: string, source: CopySource, options: { readonly range: RangeRequest | undefined }): Promise<OpenedSource> {
+export async function openSource(
+  context: ObjectContext,
+  bucketName: string,
+  source: CopySource,
+  options: { readonly range: RangeRequest | undefined },
+): Promise<OpenedSource> {
   const wanted: CopySourceObject = typeof source === "string" ? { key: source } : source;
-  if (typeof wanted !== "object" || wanted === null) throw invalidArgument("source", source, "must be a key or { key, bucket, versionId, … }");
+  if (typeof wanted !== "object" || wanted === null)
+    throw invalidArgument("source", source, "must be a key or { key, bucket, versionId, … }");
   validateRange(options.range);
   const conditions = parseConditions(wanted);
   const selector = parseVersionId(wanted.versionId);
@@ -48,7 +54,11 @@ export async function openSource(context: ObjectContext, bucketName: string, sou
 }
 
 /** The bytes of an opened source: whole when small, else as a stream. Its pins are given back when that is read or left. */
-export async function sourceBody(source: OpenedSource, inlineBytes: number, signal: AbortSignal | undefined): Promise<SmallBody | LargeBody> {
+export async function sourceBody(
+  source: OpenedSource,
+  inlineBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<SmallBody | LargeBody> {
   const { body, sizeBytes } = source;
   if (body.bytes !== undefined) return { bytes: body.bytes };
   if (sizeBytes > inlineBytes) return { stream: body.pieces.read(signal) };

@@ -1,12 +1,19 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { dataMax, dataMaxWithFourParity, parityMax } from "../base/limits.ts";
 import type { ErasureProfile, SetTransaction } from "../set/erasure-set.ts";
-import { createBucketState, packBucketRecord, unpackBucketRecord, type BucketRecord, type BucketState, type Versioning } from "./bucket-record.ts";
+import {
+  type BucketRecord,
+  type BucketState,
+  createBucketState,
+  packBucketRecord,
+  unpackBucketRecord,
+  type Versioning,
+} from "./bucket-record.ts";
 import type { ObjectContext } from "./context.ts";
 import { bucketCounterKey, bucketKey, bucketNameOf, endOf, keyTags } from "./keys.ts";
 import { packRecord, recordVersion, unpackRecord } from "./record-codec.ts";
-import { validateBucketName } from "./validate-bucket-name.ts";
 import { invalidArgument, validateInteger, validateOptions } from "./validate.ts";
+import { validateBucketName } from "./validate-bucket-name.ts";
 
 /** Options of a new bucket. */
 export interface CreateBucketOptions {
@@ -23,12 +30,15 @@ export async function createBucket(context: ObjectContext, name: string, options
   throwIfAborted(options.signal);
   validateBucketName(name);
   const versioning = options.versioning ?? "off";
-  if (!["off", "enabled", "suspended"].includes(versioning)) throw invalidArgument("versioning", versioning, 'must be "off", "enabled" or "suspended"');
+  if (!["off", "enabled", "suspended"].includes(versioning))
+    throw invalidArgument("versioning", versioning, 'must be "off", "enabled" or "suspended"');
   if (options.erasure !== undefined) validateErasure(context, options.erasure);
   const erasure = options.erasure === undefined ? undefined : { data: options.erasure.data, parity: options.erasure.parity };
   const decide = (tx: SetTransaction): BucketRecord => {
     if (tx.get(bucketKey(name)) !== undefined) {
-      throw new HoldfastError("BUCKET_EXISTS", `there is a bucket ${JSON.stringify(name)} already; open it with bucket("${name}")`, { details: { bucket: name } });
+      throw new HoldfastError("BUCKET_EXISTS", `there is a bucket ${JSON.stringify(name)} already; open it with bucket("${name}")`, {
+        details: { bucket: name },
+      });
     }
     const record = { id: takeBucketId(tx), createdMs: tx.timeMs, versioning, erasure };
     tx.put(bucketKey(name), packBucketRecord(record));
@@ -65,5 +75,6 @@ function validateErasure(context: ObjectContext, erasure: ErasureProfile): void 
   validateInteger("erasure.parity", parity, { min: 0, max: parityMax });
   validateInteger("erasure.data", data, { min: 1, max: parity === parityMax ? dataMaxWithFourParity : dataMax });
   const drives = Math.min(...context.sets.map((set) => set.driveCount));
-  if (data + parity > drives) throw invalidArgument("erasure", `${data}+${parity}`, `needs ${data + parity} drives, but a set has only ${drives}`);
+  if (data + parity > drives)
+    throw invalidArgument("erasure", `${data}+${parity}`, `needs ${data + parity} drives, but a set has only ${drives}`);
 }

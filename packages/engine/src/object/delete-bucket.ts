@@ -1,5 +1,5 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
-import { bucketNotFound, requireBucket, type ObjectContext } from "./context.ts";
+import { bucketNotFound, type ObjectContext, requireBucket } from "./context.ts";
 import { bucketKey, endOf, keyHead, keyTags } from "./keys.ts";
 import { validateOptions } from "./validate.ts";
 
@@ -28,7 +28,9 @@ export async function deleteBucket(context: ObjectContext, name: string, options
     if (bucket.deleted) throw bucketNotFound(name);
     for (const { tag, what } of contents) {
       if (holdsAny(context, keyHead(tag, bucket.record.id))) {
-        throw new HoldfastError("BUCKET_NOT_EMPTY", `bucket ${name} still holds ${what}; delete them first`, { details: { bucket: name, holds: what } });
+        throw new HoldfastError("BUCKET_NOT_EMPTY", `bucket ${name} still holds ${what}; delete them first`, {
+          details: { bucket: name, holds: what },
+        });
       }
     }
     await context.homeSet.commit({ decide: (tx) => tx.delete(bucketKey(name)) });

@@ -1,22 +1,29 @@
-import { throwIfAborted, type HoldfastError } from "../base/errors.ts";
+import { type HoldfastError, throwIfAborted } from "../base/errors.ts";
 import type { Conditions } from "./conditions.ts";
-import { requireBucket, type ObjectContext } from "./context.ts";
-import { decideDelete, planDelete, type DeleteResult } from "./delete-object.ts";
-import { commitMany, isRepeatable, outcomeOf, type ManyItem } from "./many.ts";
+import { type ObjectContext, requireBucket } from "./context.ts";
+import { type DeleteResult, decideDelete, planDelete } from "./delete-object.ts";
+import { commitMany, isRepeatable, type ManyItem, outcomeOf } from "./many.ts";
 import { invalidArgument, validateOptions } from "./validate.ts";
 
 /** One object of a `deleteMany`: a key, or a key with a version or conditions. */
 export type DeleteManyEntry = string | ({ readonly key: string; readonly versionId?: string | undefined } & Conditions);
 
 /** The outcome of one entry, in the order of the entries. */
-export type DeleteManyResult = ({ readonly ok: true } & DeleteResult) | { readonly ok: false; readonly key: string; readonly error: HoldfastError };
+export type DeleteManyResult =
+  | ({ readonly ok: true } & DeleteResult)
+  | { readonly ok: false; readonly key: string; readonly error: HoldfastError };
 
 export interface DeleteManyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Deletes many objects, in one commit per set. Only faults of the call as a whole are thrown. @throws BUCKET_NOT_FOUND, ARGUMENT_INVALID, ABORTED */
-export async function deleteMany(context: ObjectContext, bucketName: string, entries: readonly DeleteManyEntry[], options: DeleteManyOptions = {}): Promise<DeleteManyResult[]> {
+export async function deleteMany(
+  context: ObjectContext,
+  bucketName: string,
+  entries: readonly DeleteManyEntry[],
+  options: DeleteManyOptions = {},
+): Promise<DeleteManyResult[]> {
   validateOptions(options);
   if (!Array.isArray(entries)) throw invalidArgument("entries", entries, "must be an array of keys or { key, versionId, … }");
   throwIfAborted(options.signal);
@@ -39,7 +46,8 @@ export async function deleteMany(context: ObjectContext, bucketName: string, ent
 }
 
 function planEntry(context: ObjectContext, bucketName: string, entry: DeleteManyEntry): Omit<ManyItem<DeleteResult>, "at"> {
-  if (typeof entry !== "string" && (typeof entry !== "object" || entry === null)) throw invalidArgument("entry", entry, "must be a key or { key, versionId, … }");
+  if (typeof entry !== "string" && (typeof entry !== "object" || entry === null))
+    throw invalidArgument("entry", entry, "must be a key or { key, versionId, … }");
   const plan = planDelete(context, bucketName, keyOf(entry), typeof entry === "string" ? {} : entry);
   const repeatable = plan.selector !== undefined || isRepeatable(plan.address);
   return { address: plan.address, bytes: undefined, repeatable, decide: (tx) => decideDelete(tx, plan) };

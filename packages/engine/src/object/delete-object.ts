@@ -1,10 +1,10 @@
 import { throwIfAborted } from "../base/errors.ts";
 import type { SetTransaction } from "../set/erasure-set.ts";
-import { checkWriteConditions, parseConditions, type Conditions, type ParsedConditions } from "./conditions.ts";
-import { commitInBucket, locate, type KeyAddress, type ObjectContext } from "./context.ts";
+import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "./conditions.ts";
+import { commitInBucket, type KeyAddress, locate, type ObjectContext } from "./context.ts";
 import { markerRecord, recordKinds } from "./object-record.ts";
 import { validateOptions } from "./validate.ts";
-import { parseVersionId, versionIdOf, type VersionSelector } from "./version-id.ts";
+import { parseVersionId, type VersionSelector, versionIdOf } from "./version-id.ts";
 import { currentVersion, installMarker, makesNullVersions, removeVersion, selectVersion } from "./versions.ts";
 
 /** Options of a delete. */
@@ -32,7 +32,12 @@ export interface DeletePlan {
 }
 
 /** Deletes an object, or one version of it. */
-export async function deleteObject(context: ObjectContext, bucketName: string, key: string, options: DeleteOptions = {}): Promise<DeleteResult> {
+export async function deleteObject(
+  context: ObjectContext,
+  bucketName: string,
+  key: string,
+  options: DeleteOptions = {},
+): Promise<DeleteResult> {
   validateOptions(options);
   throwIfAborted(options.signal);
   const plan = planDelete(context, bucketName, key, options);

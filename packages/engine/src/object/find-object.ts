@@ -1,8 +1,8 @@
 import { HoldfastError } from "../base/errors.ts";
-import { objectNotFound, type KeyAddress } from "./context.ts";
+import { type KeyAddress, objectNotFound } from "./context.ts";
 import { recordKinds } from "./object-record.ts";
-import { versionIdOf, type VersionSelector } from "./version-id.ts";
-import { currentVersion, newestOlderVersion, selectVersion, type StoredVersion, type VersionReader } from "./versions.ts";
+import { type VersionSelector, versionIdOf } from "./version-id.ts";
+import { currentVersion, newestOlderVersion, type StoredVersion, selectVersion, type VersionReader } from "./versions.ts";
 
 /** The version to read: the one named, or the current one. @throws OBJECT_NOT_FOUND, VERSION_NOT_FOUND, DELETE_MARKER */
 export function findObject(reader: VersionReader, address: KeyAddress, selector: VersionSelector | undefined): StoredVersion {
@@ -25,5 +25,7 @@ export function versionNotFound(address: KeyAddress, selector: VersionSelector):
 /** The error for a missing object; its details say when a delete marker hides older versions. */
 function notFound(reader: VersionReader, address: KeyAddress): HoldfastError {
   const marker = address.bucket.record.versioning === "off" ? undefined : newestOlderVersion(reader, address);
-  return marker === undefined ? objectNotFound(address) : objectNotFound(address, { deleteMarker: true, versionId: versionIdOf(marker.record) });
+  return marker === undefined
+    ? objectNotFound(address)
+    : objectNotFound(address, { deleteMarker: true, versionId: versionIdOf(marker.record) });
 }

@@ -1,12 +1,12 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { partsMax } from "../base/limits.ts";
-import { checkReadConditions, parseConditions, type Conditions } from "./conditions.ts";
+import { type Conditions, checkReadConditions, parseConditions } from "./conditions.ts";
 import { locate, type ObjectContext } from "./context.ts";
 import { findObject } from "./find-object.ts";
 import { openBody, partRange } from "./object-body.ts";
 import { objectInfo } from "./object-info.ts";
 import type { ObjectRecord } from "./object-record.ts";
-import { resolveRange, validateRange, type ByteRange, type RangeRequest } from "./range.ts";
+import { type ByteRange, type RangeRequest, resolveRange, validateRange } from "./range.ts";
 import { createStoredObject, type StoredObject } from "./stored-object.ts";
 import { invalidArgument, validateInteger, validateOptions } from "./validate.ts";
 import { parseVersionId } from "./version-id.ts";
@@ -28,7 +28,8 @@ export async function getObject(context: ObjectContext, bucketName: string, key:
   throwIfAborted(options.signal);
   validateRange(options.range);
   validateInteger("partNumber", options.partNumber, { min: 1, max: partsMax });
-  if (options.range !== undefined && options.partNumber !== undefined) throw invalidArgument("partNumber", options.partNumber, "cannot go with range; give one of them");
+  if (options.range !== undefined && options.partNumber !== undefined)
+    throw invalidArgument("partNumber", options.partNumber, "cannot go with range; give one of them");
   const conditions = parseConditions(options);
   const selector = parseVersionId(options.versionId);
   const address = locate(context, bucketName, key);

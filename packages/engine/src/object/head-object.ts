@@ -1,8 +1,8 @@
 import { throwIfAborted } from "../base/errors.ts";
-import { checkReadConditions, parseConditions, type Conditions } from "./conditions.ts";
+import { type Conditions, checkReadConditions, parseConditions } from "./conditions.ts";
 import { locate, type ObjectContext } from "./context.ts";
 import { findObject } from "./find-object.ts";
-import { objectInfo, type ObjectInfo } from "./object-info.ts";
+import { type ObjectInfo, objectInfo } from "./object-info.ts";
 import { validateOptions } from "./validate.ts";
 import { parseVersionId } from "./version-id.ts";
 

@@ -30,7 +30,8 @@ export function mergeNames<T>(sets: readonly ErasureSet[], limit: number, read: 
     const next = takeLeast(lanes, (lane) => refill(lane, share, read));
     if (next === undefined) break;
     const last = merged.at(-1);
-    const isRepeated = next.value === undefined && last?.value === undefined && last !== undefined && compareBytes(last.name, next.name) === 0;
+    const isRepeated =
+      next.value === undefined && last?.value === undefined && last !== undefined && compareBytes(last.name, next.name) === 0;
     if (!isRepeated) merged.push(next);
   }
   return merged;

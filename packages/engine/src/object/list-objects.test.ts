@@ -63,7 +63,11 @@ describe("listing", () => {
     const { bucket, home } = await open([...Array.from({ length: 1500 }, (_, i) => `big/${i}`), "small/1"]);
     let visited = 0;
     const scan = home.scan.bind(home);
-    home.scan = (range, visit) => scan(range, (key, entry) => { visited++; return visit(key, entry); });
+    home.scan = (range, visit) =>
+      scan(range, (key, entry) => {
+        visited++;
+        return visit(key, entry);
+      });
     expect(await names(bucket, { delimiter: "/" })).toEqual(["big/", "small/"]);
     expect(visited).toBe(2);
     visited = 0;
@@ -74,7 +78,9 @@ describe("listing", () => {
   it("shows what a put was answered for", async () => {
     const { bucket } = await open([]);
     const put = await bucket.put("a", "abc", { checksums: { crc32: true } });
-    expect((await bucket.listPage()).entries).toEqual([{ key: "a", size: 3, etag: put.etag, lastModified: put.lastModified, checksums: put.checksums }]);
+    expect((await bucket.listPage()).entries).toEqual([
+      { key: "a", size: 3, etag: put.etag, lastModified: put.lastModified, checksums: put.checksums },
+    ]);
   });
 
   it("gives an empty page for no keys", async () => {

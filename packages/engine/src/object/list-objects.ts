@@ -1,14 +1,14 @@
-import { throwIfAborted } from "../base/errors.ts";
 import { utf8 } from "../base/bytes.ts";
+import { throwIfAborted } from "../base/errors.ts";
 import { listPageMax } from "../base/limits.ts";
 import type { BucketState } from "./bucket-record.ts";
-import { publicChecksums, type ObjectChecksums } from "./checksums.ts";
-import { bucketNotFound, requireBucket, type ObjectContext } from "./context.ts";
+import { type ObjectChecksums, publicChecksums } from "./checksums.ts";
+import { bucketNotFound, type ObjectContext, requireBucket } from "./context.ts";
 import { keyTags } from "./keys.ts";
 import { mergeNames } from "./list-merge.ts";
-import { scanNames, startAfterName, type ListFilter, type ListedName } from "./list-scan.ts";
+import { type ListedName, type ListFilter, scanNames, startAfterName } from "./list-scan.ts";
 import { formatToken, parseToken } from "./list-token.ts";
-import { unpackObjectRecord, type ObjectRecord } from "./object-record.ts";
+import { type ObjectRecord, unpackObjectRecord } from "./object-record.ts";
 import { invalidArgument, validateInteger, validateOptions, validateText } from "./validate.ts";
 
 /** Options of every listing. */
@@ -74,7 +74,11 @@ export async function listObjectsPage(context: ObjectContext, bucketName: string
 }
 
 /** All of a bucket's live objects, page by page as they are asked for. Sees changes made meanwhile to keys not yet reached. */
-export async function* listObjects(context: ObjectContext, bucketName: string, options: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
+export async function* listObjects(
+  context: ObjectContext,
+  bucketName: string,
+  options: ListOptions = {},
+): AsyncGenerator<ListEntry, void, undefined> {
   const { bucket, filter, startAfter } = parseListOptions(context, bucketName, options);
   let after = startAfter;
   for (;;) {
@@ -101,7 +105,8 @@ export function parseListOptions(context: ObjectContext, bucketName: string, opt
   validateText("prefix", options.prefix);
   validateText("delimiter", options.delimiter);
   validateText("startAfter", options.startAfter);
-  if (options.prefix !== undefined && options.prefix.length > 1024) throw invalidArgument("prefix", options.prefix, "is longer than any key");
+  if (options.prefix !== undefined && options.prefix.length > 1024)
+    throw invalidArgument("prefix", options.prefix, "is longer than any key");
   const bucket = requireBucket(context, bucketName);
   const delimiter = options.delimiter === undefined || options.delimiter === "" ? undefined : utf8(options.delimiter);
   const startAfter = options.startAfter === undefined || options.startAfter === "" ? undefined : utf8(options.startAfter);
@@ -117,7 +122,13 @@ function readPage(context: ObjectContext, filter: ListFilter, after: Uint8Array 
   return mergeNames<ObjectRecord>(context.sets, limit, (set, last, setLimit) => {
     const from = last?.name ?? after;
     const start = from === undefined ? undefined : startAfterName(keyTags.current, filter, from);
-    return scanNames(set, { filter, tag: keyTags.current, start, limit: setLimit, decode: (_key, entry) => unpackObjectRecord(entry.value) });
+    return scanNames(set, {
+      filter,
+      tag: keyTags.current,
+      start,
+      limit: setLimit,
+      decode: (_key, entry) => unpackObjectRecord(entry.value),
+    });
   });
 }
 

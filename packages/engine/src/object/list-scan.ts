@@ -42,7 +42,8 @@ export function scanNames<T>(set: ErasureSet, scan: NameScan<T>): ListedName<T>[
   const beginning = beginningOf(tag, filter);
   const range = { start: scan.start ?? beginning, end: endOf(beginning) };
   set.scan(range, (indexKey, entry) => {
-    const { keyBytes, suffixAt } = tag === keyTags.current ? { keyBytes: indexKey.subarray(keyHeadBytes), suffixAt: 0 } : unescapeKey(indexKey);
+    const { keyBytes, suffixAt } =
+      tag === keyTags.current ? { keyBytes: indexKey.subarray(keyHeadBytes), suffixAt: 0 } : unescapeKey(indexKey);
     const folder = commonPrefix(filter, keyBytes);
     if (folder === undefined) {
       names.push({ name: keyBytes, value: decode(indexKey, entry(), suffixAt) });

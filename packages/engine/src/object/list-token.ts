@@ -16,10 +16,16 @@ export function formatToken(filter: ListFilter, name: Uint8Array): string {
 
 /** The name a token goes on after. @throws TOKEN_INVALID */
 export function parseToken(filter: ListFilter, token: string): Uint8Array {
-  const bytes = typeof token === "string" && /^[A-Za-z0-9_-]+$/.test(token) ? new Uint8Array(Buffer.from(token, "base64url")) : new Uint8Array(0);
+  const bytes =
+    typeof token === "string" && /^[A-Za-z0-9_-]+$/.test(token) ? new Uint8Array(Buffer.from(token, "base64url")) : new Uint8Array(0);
   const name = bytes.subarray(headBytes);
   if (bytes[0] === tokenVersion && name.byteLength > 0 && equalBytes(bytes.subarray(1, headBytes), check(filter, name))) return name;
-  throw invalidArgument("continuationToken", token, "does not belong to this listing; repeat its prefix and delimiter, or start over", "TOKEN_INVALID");
+  throw invalidArgument(
+    "continuationToken",
+    token,
+    "does not belong to this listing; repeat its prefix and delimiter, or start over",
+    "TOKEN_INVALID",
+  );
 }
 
 /** FNV-1a (Fowler, Noll, Vo) over everything a token depends on; against mistakes, not against forgery. */

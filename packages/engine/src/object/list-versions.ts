@@ -9,10 +9,10 @@ import type { ErasureSet } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
 import { bucketNotFound, type KeyAddress, type ObjectContext } from "./context.ts";
 import { currentKey, keyHeadBytes, keyTags, versionKey } from "./keys.ts";
-import { nameText, parseListOptions, type ListedPrefix, type ListOptions, type ParsedListOptions } from "./list-objects.ts";
 import { mergeNames } from "./list-merge.ts";
-import { commonPrefix, notBefore, scanNames, startAfterName, type ListedName, type ListFilter } from "./list-scan.ts";
-import { recordKinds, unpackObjectRecord, type ObjectRecord } from "./object-record.ts";
+import { type ListedPrefix, type ListOptions, nameText, type ParsedListOptions, parseListOptions } from "./list-objects.ts";
+import { commonPrefix, type ListedName, type ListFilter, notBefore, scanNames, startAfterName } from "./list-scan.ts";
+import { type ObjectRecord, recordKinds, unpackObjectRecord } from "./object-record.ts";
 import { invalidArgument, validateInteger } from "./validate.ts";
 import { parseVersionId, versionIdOf } from "./version-id.ts";
 import { currentVersion, newestOlderVersion, selectVersion } from "./versions.ts";
@@ -59,7 +59,11 @@ interface Position {
 }
 
 /** One page of a bucket's versions. */
-export async function listVersionsPage(context: ObjectContext, bucketName: string, options: ListVersionsPageOptions = {}): Promise<ListVersionsPage> {
+export async function listVersionsPage(
+  context: ObjectContext,
+  bucketName: string,
+  options: ListVersionsPageOptions = {},
+): Promise<ListVersionsPage> {
   const listing = parseListOptions(context, bucketName, options);
   validateInteger("maxKeys", options.maxKeys, { min: 0, max: listPageMax });
   const maxKeys = options.maxKeys ?? listPageMax;
@@ -68,12 +72,19 @@ export async function listVersionsPage(context: ObjectContext, bucketName: strin
   const entries = names.slice(0, maxKeys).map(versionEntry);
   const last = entries.at(-1);
   if (last === undefined || names.length <= maxKeys) return { entries, next: undefined };
-  const next = last.prefix === undefined ? { startAfter: last.key, startAfterVersion: last.versionId } : { startAfter: last.prefix, startAfterVersion: undefined };
+  const next =
+    last.prefix === undefined
+      ? { startAfter: last.key, startAfterVersion: last.versionId }
+      : { startAfter: last.prefix, startAfterVersion: undefined };
   return { entries, next };
 }
 
 /** All of a bucket's versions, page by page as they are asked for. */
-export async function* listVersions(context: ObjectContext, bucketName: string, options: ListOptions = {}): AsyncGenerator<ListVersionsEntry, void, undefined> {
+export async function* listVersions(
+  context: ObjectContext,
+  bucketName: string,
+  options: ListOptions = {},
+): AsyncGenerator<ListVersionsEntry, void, undefined> {
   const listing = parseListOptions(context, bucketName, options);
   let position = startPosition(context, listing, undefined);
   for (;;) {
@@ -87,13 +98,23 @@ export async function* listVersions(context: ObjectContext, bucketName: string, 
   }
 }
 
-function readPage(context: ObjectContext, listing: ParsedListOptions, position: Position | undefined, limit: number): ListedName<FoundVersion>[] {
+function readPage(
+  context: ObjectContext,
+  listing: ParsedListOptions,
+  position: Position | undefined,
+  limit: number,
+): ListedName<FoundVersion>[] {
   return mergeNames<FoundVersion>(context.sets, limit, (set, last, setLimit) => {
     return readSet(set, listing, last === undefined ? position : positionOf(last), setLimit);
   });
 }
 
-function readSet(set: ErasureSet, { bucket, filter }: ParsedListOptions, position: Position | undefined, limit: number): ListedName<FoundVersion>[] {
+function readSet(
+  set: ErasureSet,
+  { bucket, filter }: ParsedListOptions,
+  position: Position | undefined,
+  limit: number,
+): ListedName<FoundVersion>[] {
   const scan = (tag: number, most: number): ListedName<ObjectRecord>[] => {
     const start = position === undefined ? undefined : startAt(tag, filter, position);
     return scanNames(set, { filter, tag, start, limit: most, decode: (_key, entry) => unpackObjectRecord(entry.value) });
@@ -111,7 +132,11 @@ function readSet(set: ErasureSet, { bucket, filter }: ParsedListOptions, positio
 }
 
 /** Current objects before older versions of the same key; common prefixes once. */
-function mergeKinds(current: readonly ListedName<ObjectRecord>[], older: readonly ListedName<ObjectRecord>[], limit: number): ListedName<ObjectRecord>[] {
+function mergeKinds(
+  current: readonly ListedName<ObjectRecord>[],
+  older: readonly ListedName<ObjectRecord>[],
+  limit: number,
+): ListedName<ObjectRecord>[] {
   const merged: ListedName<ObjectRecord>[] = [];
   let a = 0;
   let b = 0;
@@ -150,7 +175,11 @@ function isNewest(address: KeyAddress, record: ObjectRecord): boolean {
   return newest?.record.order === record.order;
 }
 
-function startPosition(context: ObjectContext, { bucket, startAfter }: ParsedListOptions, versionId: string | undefined): Position | undefined {
+function startPosition(
+  context: ObjectContext,
+  { bucket, startAfter }: ParsedListOptions,
+  versionId: string | undefined,
+): Position | undefined {
   const selector = parseVersionId(versionId);
   if (startAfter === undefined) {
     if (selector !== undefined) throw invalidArgument("startAfterVersion", versionId, "needs startAfter, the key it is a version of");

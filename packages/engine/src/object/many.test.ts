@@ -22,7 +22,17 @@ describe("putMany", () => {
       { key: "bad", body: "x", checksums: { crc32: "00000000" } },
       null as never,
     ]);
-    expect(results.map((result) => (result.ok ? result.size : result.error.code))).toEqual([1, 5000, "PRECONDITION_FAILED", "KEY_INVALID", 6, "KEY_INVALID", 0, "CHECKSUM_MISMATCH", "ARGUMENT_INVALID"]);
+    expect(results.map((result) => (result.ok ? result.size : result.error.code))).toEqual([
+      1,
+      5000,
+      "PRECONDITION_FAILED",
+      "KEY_INVALID",
+      6,
+      "KEY_INVALID",
+      0,
+      "CHECKSUM_MISMATCH",
+      "ARGUMENT_INVALID",
+    ]);
     expect(stream.destroyed).toBe(true);
     expect((await bucket.head("a")).contentType).toBe("text/plain");
     expect(await (await bucket.get("stream")).text()).toBe("stream");
@@ -35,7 +45,10 @@ describe("putMany", () => {
     let commits = 0;
     for (const set of sets) {
       const commit = set.commit.bind(set);
-      set.commit = (operation, options) => { commits++; return commit(operation, options); };
+      set.commit = (operation, options) => {
+        commits++;
+        return commit(operation, options);
+      };
     }
     await bucket.putMany(Array.from({ length: 1000 }, (_, i) => ({ key: `${i}`, body: "x" })));
     expect(commits).toBe(2);
@@ -51,7 +64,11 @@ describe("putMany", () => {
   it("gives every version of a key put twice its own id", async () => {
     const { store } = createMemoryObjectStore();
     const bucket = await store.createBucket("photos", { versioning: "enabled" });
-    const results = await bucket.putMany([{ key: "a", body: "1" }, { key: "a", body: "2" }, { key: "b", body: "3" }]);
+    const results = await bucket.putMany([
+      { key: "a", body: "1" },
+      { key: "a", body: "2" },
+      { key: "b", body: "3" },
+    ]);
     expect(new Set(results.slice(0, 2).map((result) => result.ok && result.versionId)).size).toBe(2);
     expect(await (await bucket.get("a")).text()).toBe("2");
   });
@@ -60,7 +77,10 @@ describe("putMany", () => {
     const { store, home } = createMemoryObjectStore();
     const bucket = await store.createBucket("photos");
     home.failNextCommit(new HoldfastError("DRIVE_FULL", "no space"));
-    const results = await bucket.putMany([{ key: "a", body: "1" }, { key: "b", body: "2" }]);
+    const results = await bucket.putMany([
+      { key: "a", body: "1" },
+      { key: "b", body: "2" },
+    ]);
     expect(results.map((result) => !result.ok && result.error.code)).toEqual(["DRIVE_FULL", "DRIVE_FULL"]);
   });
 
@@ -79,8 +99,24 @@ describe("deleteMany", () => {
     const { store } = createMemoryObjectStore();
     const bucket = await store.createBucket("photos");
     await bucket.putMany(["a", "b", "c"].map((key) => ({ key, body: key })));
-    const results = await bucket.deleteMany(["a", "missing", { key: "b", ifMatch: "x" }, { key: "c", versionId: "null" }, "", { key: "c", versionId: "?" }, 7 as never]);
-    expect(results.map((result) => (result.ok ? result.key : result.error.code))).toEqual(["a", "missing", "PRECONDITION_FAILED", "c", "KEY_INVALID", "VERSION_ID_INVALID", "ARGUMENT_INVALID"]);
+    const results = await bucket.deleteMany([
+      "a",
+      "missing",
+      { key: "b", ifMatch: "x" },
+      { key: "c", versionId: "null" },
+      "",
+      { key: "c", versionId: "?" },
+      7 as never,
+    ]);
+    expect(results.map((result) => (result.ok ? result.key : result.error.code))).toEqual([
+      "a",
+      "missing",
+      "PRECONDITION_FAILED",
+      "c",
+      "KEY_INVALID",
+      "VERSION_ID_INVALID",
+      "ARGUMENT_INVALID",
+    ]);
     expect((await bucket.listPage()).entries).toMatchObject([{ key: "b" }]);
   });
 

@@ -1,5 +1,5 @@
 /** Committing many small operations together: one commit per set, split where a commit would grow too large. */
-import { isHoldfastError, type HoldfastError } from "../base/errors.ts";
+import { type HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { operationBytesMax, operationRecordsMax } from "../base/limits.ts";
 import type { ErasureSet, SetTransaction } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
@@ -37,7 +37,12 @@ export function isRepeatable(address: KeyAddress): boolean {
 }
 
 /** Commits all items, in order for each key. Operating errors are outcomes, not thrown. */
-export async function commitMany<T>(bucket: BucketState, items: readonly ManyItem<T>[], record: RecordOutcome<T>, signal: AbortSignal | undefined): Promise<void> {
+export async function commitMany<T>(
+  bucket: BucketState,
+  items: readonly ManyItem<T>[],
+  record: RecordOutcome<T>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const open = new Map<ErasureSet, Group<T>>();
   const commits: Promise<void>[] = [];
   for (const item of items) {
@@ -73,7 +78,13 @@ function bytesOf<T>(item: ManyItem<T>): number {
   return recordBytes + item.address.keyBytes.byteLength + (item.bytes?.byteLength ?? 0);
 }
 
-async function commitGroup<T>(bucket: BucketState, set: ErasureSet, group: Group<T>, record: RecordOutcome<T>, signal: AbortSignal | undefined): Promise<void> {
+async function commitGroup<T>(
+  bucket: BucketState,
+  set: ErasureSet,
+  group: Group<T>,
+  record: RecordOutcome<T>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const payloads: Uint8Array[] = [];
   const numbers = group.items.map(({ bytes }) => (bytes === undefined ? undefined : payloads.push(bytes) - 1));
   const decide = (tx: SetTransaction): (T | { readonly error: HoldfastError })[] =>

@@ -6,7 +6,7 @@
 import type { BlobReader, ErasureSet, PackedPayload } from "../set/erasure-set.ts";
 import type { KeyAddress } from "./context.ts";
 import { partKey } from "./keys.ts";
-import { recordKinds, type ObjectRecord, type Segment } from "./object-record.ts";
+import { type ObjectRecord, recordKinds, type Segment } from "./object-record.ts";
 import type { ByteRange } from "./range.ts";
 import type { StoredVersion } from "./versions.ts";
 

@@ -1,5 +1,5 @@
-import { publicContent, type ContentHeaders } from "./attributes.ts";
-import { publicChecksums, type ObjectChecksums } from "./checksums.ts";
+import { type ContentHeaders, publicContent } from "./attributes.ts";
+import { type ObjectChecksums, publicChecksums } from "./checksums.ts";
 import type { KeyAddress } from "./context.ts";
 import type { ObjectRecord } from "./object-record.ts";
 import { expandPairs } from "./pairs.ts";

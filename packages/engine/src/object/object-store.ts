@@ -5,9 +5,9 @@
 import { invariant } from "../base/invariant.ts";
 import { operationBytesMax } from "../base/limits.ts";
 import { Bucket } from "./bucket.ts";
-import { bucketInfo, type BucketInfo } from "./bucket-info.ts";
+import { type BucketInfo, bucketInfo } from "./bucket-info.ts";
 import type { ObjectContext, ObjectStoreDependencies } from "./context.ts";
-import { createBucket, loadBuckets, type CreateBucketOptions } from "./create-bucket.ts";
+import { type CreateBucketOptions, createBucket, loadBuckets } from "./create-bucket.ts";
 import { deleteBucket, type SignalOptions } from "./delete-bucket.ts";
 import { validateOptions } from "./validate.ts";
 

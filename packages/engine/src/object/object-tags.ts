@@ -4,7 +4,7 @@ import { findObject } from "./find-object.ts";
 import { packObjectRecord, type StoredPairs } from "./object-record.ts";
 import { expandPairs } from "./pairs.ts";
 import { invalidArgument, validateOptions } from "./validate.ts";
-import { parseTags, type ObjectTags } from "./validate-tags.ts";
+import { type ObjectTags, parseTags } from "./validate-tags.ts";
 import { parseVersionId } from "./version-id.ts";
 
 /** Options of the tag operations. */
@@ -14,7 +14,12 @@ export interface TagOptions {
 }
 
 /** The tags of an object; empty when it has none. */
-export async function getObjectTags(context: ObjectContext, bucketName: string, key: string, options: TagOptions = {}): Promise<Record<string, string>> {
+export async function getObjectTags(
+  context: ObjectContext,
+  bucketName: string,
+  key: string,
+  options: TagOptions = {},
+): Promise<Record<string, string>> {
   validateOptions(options);
   throwIfAborted(options.signal);
   const selector = parseVersionId(options.versionId);
@@ -23,7 +28,13 @@ export async function getObjectTags(context: ObjectContext, bucketName: string, 
 }
 
 /** Replaces all tags of an object; neither its version nor its time of change moves. */
-export async function setObjectTags(context: ObjectContext, bucketName: string, key: string, tags: ObjectTags, options: TagOptions = {}): Promise<void> {
+export async function setObjectTags(
+  context: ObjectContext,
+  bucketName: string,
+  key: string,
+  tags: ObjectTags,
+  options: TagOptions = {},
+): Promise<void> {
   validateOptions(options);
   if (tags === undefined) throw invalidArgument("tags", tags, "must be an object of names and values", "TAGS_INVALID");
   await replaceTags(context, bucketName, key, parseTags(tags), options);
@@ -35,7 +46,13 @@ export async function deleteObjectTags(context: ObjectContext, bucketName: strin
   await replaceTags(context, bucketName, key, undefined, options);
 }
 
-async function replaceTags(context: ObjectContext, bucketName: string, key: string, tags: StoredPairs | undefined, options: TagOptions): Promise<void> {
+async function replaceTags(
+  context: ObjectContext,
+  bucketName: string,
+  key: string,
+  tags: StoredPairs | undefined,
+  options: TagOptions,
+): Promise<void> {
   throwIfAborted(options.signal);
   const selector = parseVersionId(options.versionId);
   const address = locate(context, bucketName, key);

@@ -7,7 +7,9 @@ import type { Bucket } from "./bucket.ts";
 const small = "hello";
 const large = new Uint8Array(5000).map((_, i) => i % 251);
 
-async function open(options: Parameters<typeof createMemoryObjectStore>[0] = {}): Promise<ReturnType<typeof createMemoryObjectStore> & { bucket: Bucket }> {
+async function open(
+  options: Parameters<typeof createMemoryObjectStore>[0] = {},
+): Promise<ReturnType<typeof createMemoryObjectStore> & { bucket: Bucket }> {
   const memory = createMemoryObjectStore(options);
   return { ...memory, bucket: await memory.store.createBucket("photos") };
 }
@@ -25,7 +27,13 @@ describe("put and get", () => {
     ["a Blob", () => new Blob([small])],
     ["a Node stream", () => Readable.from([Buffer.from("he"), Buffer.from("llo")])],
     ["a web stream", () => new Blob([small]).stream() as ReadableStream<Uint8Array>],
-    ["an async iterable", async function* () { yield "he"; yield Buffer.from("llo"); }],
+    [
+      "an async iterable",
+      async function* () {
+        yield "he";
+        yield Buffer.from("llo");
+      },
+    ],
     ["an iterable", () => ["he", new Uint8Array(0), Buffer.from("llo")]],
   ])("stores %s", async (_, make) => {
     const { bucket } = await open();
@@ -134,18 +142,32 @@ describe("put and get", () => {
   it("keeps headers, metadata, tags and checksums", async () => {
     const { bucket, clock } = await open();
     const sha256 = createHash("sha256").update(large).digest();
-    const attributes = { contentType: "image/jpeg", cacheControl: "no-cache", contentDisposition: "inline", contentEncoding: "gzip", contentLanguage: "de" };
+    const attributes = {
+      contentType: "image/jpeg",
+      cacheControl: "no-cache",
+      contentDisposition: "inline",
+      contentEncoding: "gzip",
+      contentLanguage: "de",
+    };
     await bucket.put("a", large, {
       ...attributes,
       expires: new Date(0),
-      metadata: Object.fromEntries([["Zebra", "1"], ["a-b", "ü"], ["__proto__", "2"]]),
+      metadata: Object.fromEntries([
+        ["Zebra", "1"],
+        ["a-b", "ü"],
+        ["__proto__", "2"],
+      ]),
       tags: { colour: "black" },
       checksums: { sha256: sha256.toString("base64"), crc32c: true },
       contentMd5: createHash("md5").update(large).digest(),
     });
     const head = await bucket.head("a");
     expect(head).toMatchObject({ ...attributes, expires: "Thu, 01 Jan 1970 00:00:00 GMT", tagCount: 1 });
-    expect(Object.entries(head.metadata).sort()).toEqual([["__proto__", "2"], ["a-b", "ü"], ["zebra", "1"]]);
+    expect(Object.entries(head.metadata).sort()).toEqual([
+      ["__proto__", "2"],
+      ["a-b", "ü"],
+      ["zebra", "1"],
+    ]);
     expect(head.checksums).toEqual({ sha256: sha256.toString("hex"), crc32c: expect.stringMatching(/^[0-9a-f]{8}$/) });
     expect(head.lastModified).toEqual(new Date(clock.nowMs()));
   });

@@ -4,14 +4,14 @@
  *
  * Bodies that must be read (streams, Blobs) or exceed the inline limit go through `put`, a few at a time.
  */
-import { throwIfAborted, type HoldfastError } from "../base/errors.ts";
+import { type HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { parseAttributes } from "./attributes.ts";
-import { discardBody, isInMemory, takeBytes, type ObjectBody } from "./body.ts";
+import { discardBody, isInMemory, type ObjectBody, takeBytes } from "./body.ts";
 import { parseChecksums } from "./checksums.ts";
 import { parseConditions } from "./conditions.ts";
-import { locate, requireBucket, type ObjectContext } from "./context.ts";
-import { commitMany, isRepeatable, outcomeOf, type ManyItem } from "./many.ts";
-import { decidePut, digestBytes, putObject, type PutOptions, type PutPlan, type PutResult } from "./put-object.ts";
+import { locate, type ObjectContext, requireBucket } from "./context.ts";
+import { commitMany, isRepeatable, type ManyItem, outcomeOf } from "./many.ts";
+import { decidePut, digestBytes, type PutOptions, type PutPlan, type PutResult, putObject } from "./put-object.ts";
 import { invalidArgument, validateOptions } from "./validate.ts";
 
 /** One object of a `putMany`. */
@@ -21,7 +21,9 @@ export interface PutManyEntry extends Omit<PutOptions, "signal"> {
 }
 
 /** The outcome of one entry, in the order of the entries. */
-export type PutManyResult = ({ readonly ok: true } & PutResult) | { readonly ok: false; readonly key: string; readonly error: HoldfastError };
+export type PutManyResult =
+  | ({ readonly ok: true } & PutResult)
+  | { readonly ok: false; readonly key: string; readonly error: HoldfastError };
 
 export interface PutManyOptions {
   readonly signal?: AbortSignal | undefined;
@@ -31,7 +33,12 @@ export interface PutManyOptions {
 const largeInFlightMax = 4;
 
 /** Puts many objects. Only faults of the call as a whole are thrown. @throws BUCKET_NOT_FOUND, ARGUMENT_INVALID, ABORTED */
-export async function putMany(context: ObjectContext, bucketName: string, entries: readonly PutManyEntry[], options: PutManyOptions = {}): Promise<PutManyResult[]> {
+export async function putMany(
+  context: ObjectContext,
+  bucketName: string,
+  entries: readonly PutManyEntry[],
+  options: PutManyOptions = {},
+): Promise<PutManyResult[]> {
   validateOptions(options);
   if (!Array.isArray(entries)) throw invalidArgument("entries", entries, "must be an array of { key, body, … }");
   throwIfAborted(options.signal);
@@ -54,7 +61,10 @@ export async function putMany(context: ObjectContext, bucketName: string, entrie
     const entry = entries[at] as PutManyEntry;
     results[at] = "error" in outcome ? failed(entry, outcome.error) : Object.assign(outcome, { ok: true as const });
   };
-  await Promise.all([commitMany(bucket, small, record, options.signal), putLarge(context, bucketName, { entries, large, signal: options.signal }, record)]);
+  await Promise.all([
+    commitMany(bucket, small, record, options.signal),
+    putLarge(context, bucketName, { entries, large, signal: options.signal }, record),
+  ]);
   return results;
 }
 
@@ -68,7 +78,12 @@ function planSmall(context: ObjectContext, bucketName: string, entry: PutManyEnt
   const conditions = parseConditions(entry);
   const { etag, sizeBytes, checksums } = digestBytes(context, bytes, parseChecksums(entry));
   const plan: PutPlan = { address, attributes, conditions, etag, sizeBytes, checksums, blob: undefined };
-  return { address, bytes: sizeBytes === 0 ? undefined : bytes, repeatable: isRepeatable(address), decide: (tx, payload) => decidePut(tx, plan, payload) };
+  return {
+    address,
+    bytes: sizeBytes === 0 ? undefined : bytes,
+    repeatable: isRepeatable(address),
+    decide: (tx, payload) => decidePut(tx, plan, payload),
+  };
 }
 
 async function putLarge(

@@ -5,12 +5,19 @@
  */
 import { isHoldfastError, throwIfAborted } from "../base/errors.ts";
 import type { BlobLocation, ErasureSet, SetTransaction } from "../set/erasure-set.ts";
-import { parseAttributes, type ObjectAttributes } from "./attributes.ts";
+import { type ObjectAttributes, parseAttributes } from "./attributes.ts";
+import { discardBody, type ObjectBody, takeBody } from "./body.ts";
 import type { BodyOptions } from "./body-puller.ts";
-import { discardBody, takeBody, type ObjectBody } from "./body.ts";
-import { checkDigests, parseChecksums, publicChecksums, type DeclaredChecksums, type ExpectedChecksum, type ObjectChecksums } from "./checksums.ts";
-import { checkWriteConditions, parseConditions, type Conditions, type ParsedConditions } from "./conditions.ts";
-import { commitInBucket, locate, type KeyAddress, type ObjectContext } from "./context.ts";
+import {
+  checkDigests,
+  type DeclaredChecksums,
+  type ExpectedChecksum,
+  type ObjectChecksums,
+  parseChecksums,
+  publicChecksums,
+} from "./checksums.ts";
+import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "./conditions.ts";
+import { commitInBucket, type KeyAddress, locate, type ObjectContext } from "./context.ts";
 import type { DigestName } from "./digests.ts";
 import { etagDigest, etagOf } from "./etag.ts";
 import { recordKinds, type StoredAttributes, type StoredChecksums } from "./object-record.ts";
@@ -53,7 +60,13 @@ export interface PutPlan {
 export type StoredBody = Pick<PutPlan, "etag" | "sizeBytes" | "checksums" | "blob"> & { readonly bytes: Uint8Array | undefined };
 
 /** Puts an object. */
-export async function putObject(context: ObjectContext, bucketName: string, key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutResult> {
+export async function putObject(
+  context: ObjectContext,
+  bucketName: string,
+  key: string,
+  body: ObjectBody,
+  options: PutOptions = {},
+): Promise<PutResult> {
   try {
     validateOptions(options);
     const address = locate(context, bucketName, key);
@@ -79,7 +92,8 @@ export function digestBytes(context: ObjectContext, bytes: Uint8Array, checksums
   const { computeDigest, settings } = context;
   const etagName = etagDigest(settings.etag);
   const digest = computeDigest(etagName, bytes);
-  const kept = checksums.length === 0 ? undefined : checkDigests(checksums, (name) => (name === etagName ? digest : computeDigest(name, bytes)));
+  const kept =
+    checksums.length === 0 ? undefined : checkDigests(checksums, (name) => (name === etagName ? digest : computeDigest(name, bytes)));
   return { etag: etagOf(settings.etag, digest), sizeBytes: bytes.byteLength, checksums: kept, blob: undefined, bytes };
 }
 
@@ -96,7 +110,13 @@ export async function writeLargeBody(
   const digestOf = (name: DigestName): Uint8Array => written.digests.get(name) as Uint8Array;
   try {
     const checksums = checkDigests(options.checksums, digestOf);
-    return { etag: etagOf(context.settings.etag, digestOf(etagName)), sizeBytes: written.sizeBytes, checksums, blob: written.blob, bytes: undefined };
+    return {
+      etag: etagOf(context.settings.etag, digestOf(etagName)),
+      sizeBytes: written.sizeBytes,
+      checksums,
+      blob: written.blob,
+      bytes: undefined,
+    };
   } catch (error) {
     await address.set.discardBlob(written.blob);
     throw error;
@@ -120,12 +140,17 @@ export async function commitBody(
  * Runs a commit that names a blob, and discards the blob when it did not happen. The signal is looked at before, not during: a commit
  * given up on half-way could still happen, and its blob would be gone.
  */
-export async function withBlob<T>(set: ErasureSet, blob: BlobLocation, signal: AbortSignal | undefined, commit: () => Promise<T>): Promise<T> {
+export async function withBlob<T>(
+  set: ErasureSet,
+  blob: BlobLocation,
+  signal: AbortSignal | undefined,
+  commit: () => Promise<T>,
+): Promise<T> {
   try {
     throwIfAborted(signal);
     return await commit();
   } catch (error) {
-    const mayHaveHappened = isHoldfastError(error) && error.details["indeterminate"] === true;
+    const mayHaveHappened = isHoldfastError(error) && error.details.indeterminate === true;
     if (!mayHaveHappened) await set.discardBlob(blob);
     throw error;
   }

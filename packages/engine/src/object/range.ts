@@ -16,15 +16,21 @@ export interface ByteRange {
 /** Checks the form of a range. @throws RANGE_INVALID; UNSUPPORTED for several ranges */
 export function validateRange(range: RangeRequest | undefined): void {
   if (range === undefined) return;
-  if (Array.isArray(range)) throw new HoldfastError("UNSUPPORTED", "several ranges in one request are not supported; ask for them one by one", { details: { field: "range" } });
-  if (typeof range !== "object" || range === null) throw invalidArgument("range", range, "must be { start, end }, { start } or { suffixLength }", "RANGE_INVALID");
+  if (Array.isArray(range))
+    throw new HoldfastError("UNSUPPORTED", "several ranges in one request are not supported; ask for them one by one", {
+      details: { field: "range" },
+    });
+  if (typeof range !== "object" || range === null)
+    throw invalidArgument("range", range, "must be { start, end }, { start } or { suffixLength }", "RANGE_INVALID");
   const { start, end, suffixLength } = range;
-  if ((start === undefined) === (suffixLength === undefined)) throw invalidArgument("range", range, "must have either start or suffixLength", "RANGE_INVALID");
+  if ((start === undefined) === (suffixLength === undefined))
+    throw invalidArgument("range", range, "must have either start or suffixLength", "RANGE_INVALID");
   for (const [field, value] of Object.entries({ start, end, suffixLength })) {
     if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) continue;
     throw invalidArgument(`range.${field}`, value, "must be a whole number from 0 on", "RANGE_INVALID");
   }
-  if (end !== undefined && start !== undefined && end < start) throw invalidArgument("range.end", end, `lies before start ${start}`, "RANGE_INVALID");
+  if (end !== undefined && start !== undefined && end < start)
+    throw invalidArgument("range.end", end, `lies before start ${start}`, "RANGE_INVALID");
 }
 
 /** The bytes a range means in an object of this size. @throws RANGE_NOT_SATISFIABLE */
@@ -32,7 +38,9 @@ export function resolveRange(range: RangeRequest, sizeBytes: number): ByteRange 
   const { suffixLength } = range;
   const start = suffixLength === undefined ? range.start : Math.max(0, sizeBytes - suffixLength);
   if (start >= sizeBytes || suffixLength === 0) {
-    throw new HoldfastError("RANGE_NOT_SATISFIABLE", `the range lies outside the object's ${sizeBytes} bytes`, { details: { field: "range", sizeBytes } });
+    throw new HoldfastError("RANGE_NOT_SATISFIABLE", `the range lies outside the object's ${sizeBytes} bytes`, {
+      details: { field: "range", sizeBytes },
+    });
   }
   return { start, end: range.end === undefined ? sizeBytes : Math.min(range.end + 1, sizeBytes) };
 }

@@ -28,9 +28,13 @@ export function unpackRecord(bytes: Uint8Array, what: string): unknown[] {
   }
   if (!Array.isArray(fields)) throw new HoldfastError("INDEX_DAMAGED", `the record of ${what} is no record; run verify`);
   if (fields[0] !== recordVersion) {
-    throw new HoldfastError("FORMAT_TOO_NEW", `the record of ${what} has version ${String(fields[0])}; this Holdfast knows ${recordVersion}: upgrade it`, {
-      details: { version: fields[0], known: recordVersion },
-    });
+    throw new HoldfastError(
+      "FORMAT_TOO_NEW",
+      `the record of ${what} has version ${String(fields[0])}; this Holdfast knows ${recordVersion}: upgrade it`,
+      {
+        details: { version: fields[0], known: recordVersion },
+      },
+    );
   }
   return fields;
 }

@@ -3,20 +3,36 @@ import { describe, expect, it } from "vitest";
 import { fromHex, toHex, utf8 } from "../base/bytes.ts";
 import type { BlobLocation } from "../set/erasure-set.ts";
 import { codeOf } from "../testing/memory-object-store.ts";
-import { packBucketRecord, unpackBucketRecord, type BucketRecord } from "./bucket-record.ts";
+import { type BucketRecord, packBucketRecord, unpackBucketRecord } from "./bucket-record.ts";
 import { bucketCounterKey, bucketKey, currentKey, partKey, partNumberOf, unescapeKey, uploadKey, versionKey } from "./keys.ts";
-import { packPartRecord, packUploadRecord, unpackPartRecord, unpackUploadRecord, type PartRecord, type UploadRecord } from "./multipart/upload-record.ts";
-import { markerRecord, packObjectRecord, recordKinds, unpackObjectRecord, type ObjectRecord } from "./object-record.ts";
+import {
+  type PartRecord,
+  packPartRecord,
+  packUploadRecord,
+  type UploadRecord,
+  unpackPartRecord,
+  unpackUploadRecord,
+} from "./multipart/upload-record.ts";
+import { markerRecord, type ObjectRecord, packObjectRecord, recordKinds, unpackObjectRecord } from "./object-record.ts";
 import { packRecord, unpackRecord } from "./record-codec.ts";
 
 const uploadId = fromHex("00000000000000070a0b0c0d");
 const blob = fromHex("b10b") as BlobLocation;
-const plain: ObjectRecord = { ...markerRecord({ order: 7, isNull: false, modifiedMs: 1_700_000_000_000 }), kind: recordKinds.packed, sizeBytes: 3, etag: "900150983cd24fb0d6963f7d28e17f72" };
+const plain: ObjectRecord = {
+  ...markerRecord({ order: 7, isNull: false, modifiedMs: 1_700_000_000_000 }),
+  kind: recordKinds.packed,
+  sizeBytes: 3,
+  etag: "900150983cd24fb0d6963f7d28e17f72",
+};
 
 const objects: readonly [string, ObjectRecord, string][] = [
   ["packed", plain, "970100070" + "0cb4278bcfe56800000" + "03c410900150983cd24fb0d6963f7d28e17f72"],
   ["null", { ...plain, isNull: true, etag: "x0" }, "970100070" + "1cb4278bcfe56800000" + "03a27830"],
-  ["blob", { ...plain, kind: recordKinds.blob, blob, order: 2 ** 40 }, "980101cb4270000000000000" + "00cb4278bcfe56800000" + "03c410900150983cd24fb0d6963f7d28e17f72c402b10b"],
+  [
+    "blob",
+    { ...plain, kind: recordKinds.blob, blob, order: 2 ** 40 },
+    "980101cb4270000000000000" + "00cb4278bcfe56800000" + "03c410900150983cd24fb0d6963f7d28e17f72c402b10b",
+  ],
   ["marker", markerRecord({ order: 7, isNull: false, modifiedMs: 1_700_000_000_000 }), "970103070" + "0cb4278bcfe56800000" + "00a0"],
   [
     "described",
@@ -25,7 +41,16 @@ const objects: readonly [string, ObjectRecord, string][] = [
   ],
   [
     "segments",
-    { ...plain, kind: recordKinds.segments, etag: "e-2", uploadId, segments: [{ partNumber: 1, sizeBytes: 2, blob }, { partNumber: 300, sizeBytes: 1, blob: undefined }] },
+    {
+      ...plain,
+      kind: recordKinds.segments,
+      etag: "e-2",
+      uploadId,
+      segments: [
+        { partNumber: 1, sizeBytes: 2, blob },
+        { partNumber: 300, sizeBytes: 1, blob: undefined },
+      ],
+    },
     "9d0102070" + "0cb4278bcfe56800000" + "03a3652d32960102c402b10bcd012c01c0c0c0c0c0c40c00000000000000070a0b0c0d",
   ],
 ];
@@ -35,7 +60,12 @@ describe("records", () => {
     expect(toHex(packObjectRecord(record))).toBe(hex);
     const read = unpackObjectRecord(fromHex(hex));
     expect(toHex(packObjectRecord(read))).toBe(hex);
-    expect({ ...read, blob: read.blob && toHex(read.blob), uploadId: read.uploadId && toHex(read.uploadId) }).toMatchObject({ order: record.order, isNull: record.isNull, etag: record.etag, sizeBytes: record.sizeBytes });
+    expect({ ...read, blob: read.blob && toHex(read.blob), uploadId: read.uploadId && toHex(read.uploadId) }).toMatchObject({
+      order: record.order,
+      isNull: record.isNull,
+      etag: record.etag,
+      sizeBytes: record.sizeBytes,
+    });
   });
 
   it("of buckets", () => {

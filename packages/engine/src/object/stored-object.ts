@@ -1,7 +1,7 @@
-import { invalidArgument } from "./validate.ts";
 import type { OpenBody, PinnedPieces } from "./object-body.ts";
 import type { ObjectInfo } from "./object-info.ts";
 import type { ByteRange } from "./range.ts";
+import { invalidArgument } from "./validate.ts";
 
 /** The last resort for bodies that are neither read nor closed: their blobs are given back when the object is collected. */
 const forgotten = new FinalizationRegistry<PinnedPieces>((pieces) => pieces.close());
@@ -39,7 +39,11 @@ export interface StoredObject extends StoredObjectFacts, AsyncIterable<Uint8Arra
 }
 
 /** A stored object over an open body. */
-export function createStoredObject(info: ObjectInfo, body: OpenBody, part: { readonly range: ByteRange; readonly isWhole: boolean; readonly signal: AbortSignal | undefined }): StoredObject {
+export function createStoredObject(
+  info: ObjectInfo,
+  body: OpenBody,
+  part: { readonly range: ByteRange; readonly isWhole: boolean; readonly signal: AbortSignal | undefined },
+): StoredObject {
   const { range } = part;
   const reader = new BodyReader(body, range.end - range.start, part.signal);
   const facts: StoredObjectFacts = { ...info, range: part.isWhole ? undefined : { start: range.start, end: range.end - 1 } };
@@ -121,7 +125,12 @@ class BodyReader {
   }
 
   #take(): OpenBody {
-    if (this.#used) throw invalidArgument("body", "of this object", "has been read or closed already; keep what the first call gave, or get the object again");
+    if (this.#used)
+      throw invalidArgument(
+        "body",
+        "of this object",
+        "has been read or closed already; keep what the first call gave, or get the object again",
+      );
     this.#used = true;
     if (this.#body.bytes === undefined) forgotten.unregister(this);
     return this.#body;

@@ -18,5 +18,7 @@ const rules: readonly { readonly broken: (name: string) => boolean; readonly pro
 export function validateBucketName(name: string): void {
   const problem = typeof name === "string" ? rules.find((rule) => rule.broken(name))?.problem : "must be a string";
   if (problem === undefined) return;
-  throw new HoldfastError("BUCKET_NAME_INVALID", `bucket name ${JSON.stringify(name)} ${problem}`, { details: { field: "name", value: name } });
+  throw new HoldfastError("BUCKET_NAME_INVALID", `bucket name ${JSON.stringify(name)} ${problem}`, {
+    details: { field: "name", value: name },
+  });
 }

@@ -13,7 +13,8 @@ export function parseTags(tags: ObjectTags | undefined): StoredPairs | undefined
   if (tags === undefined) return undefined;
   if (!isPlainRecord(tags)) throw invalidArgument("tags", tags, "must be an object of names and values", "TAGS_INVALID");
   const entries = Object.entries(tags);
-  if (entries.length > tagsMax) throw invalidArgument("tags", entries.length, `are too many; an object has at most ${tagsMax}`, "TAGS_INVALID");
+  if (entries.length > tagsMax)
+    throw invalidArgument("tags", entries.length, `are too many; an object has at most ${tagsMax}`, "TAGS_INVALID");
   for (const [name, value] of entries) {
     checkText("tag name", name, { min: 1, max: tagKeyCharsMax });
     checkText(`tags.${name}`, value, { min: 0, max: tagValueCharsMax });

@@ -1,5 +1,5 @@
 /** Small checks shared by the public methods of this room. Errors name the field, the value and the fix. */
-import { HoldfastError, type ErrorCode } from "../base/errors.ts";
+import { type ErrorCode, HoldfastError } from "../base/errors.ts";
 import { isWellFormed } from "./validate-key.ts";
 
 /** The error for a bad argument. */
@@ -10,7 +10,8 @@ export function invalidArgument(field: string, value: unknown, fix: string, code
 /** Checks that options, if given, are an object and not e.g. a string in the wrong place. @throws ARGUMENT_INVALID */
 export function validateOptions(options: object | undefined): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null) throw invalidArgument("options", options, "must be an object; leave it out for none");
+  if (typeof options !== "object" || options === null)
+    throw invalidArgument("options", options, "must be an object; leave it out for none");
   const signal = (options as { signal?: unknown }).signal;
   if (signal !== undefined && typeof (signal as AbortSignal | null)?.addEventListener !== "function") {
     throw invalidArgument("signal", signal, "must be an AbortSignal");

@@ -20,9 +20,13 @@ export function parseVersionId(versionId: string | undefined): VersionSelector |
   if (versionId === undefined || versionId === nullVersionId) return versionId;
   const order = typeof versionId === "string" && /^[0-9a-f]{16}$/.test(versionId) ? Number.parseInt(versionId, 16) : Number.NaN;
   if (!Number.isSafeInteger(order)) {
-    throw new HoldfastError("VERSION_ID_INVALID", `versionId ${JSON.stringify(versionId)} is no version id; use one from a put or a listing`, {
-      details: { field: "versionId", value: versionId },
-    });
+    throw new HoldfastError(
+      "VERSION_ID_INVALID",
+      `versionId ${JSON.stringify(versionId)} is no version id; use one from a put or a listing`,
+      {
+        details: { field: "versionId", value: versionId },
+      },
+    );
   }
   return order;
 }

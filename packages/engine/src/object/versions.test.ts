@@ -29,7 +29,10 @@ describe("versions", () => {
     const marker = await bucket.delete("a");
     expect(marker).toMatchObject({ deleteMarker: true });
     expect(await versions(bucket)).toEqual(["a=- latest", "a=2", "a=1"]);
-    expect(await bucket.get("a").catch((error: unknown) => error)).toMatchObject({ code: "OBJECT_NOT_FOUND", details: { deleteMarker: true, versionId: marker.versionId } });
+    expect(await bucket.get("a").catch((error: unknown) => error)).toMatchObject({
+      code: "OBJECT_NOT_FOUND",
+      details: { deleteMarker: true, versionId: marker.versionId },
+    });
     expect(await codeOf(bucket.get("a", { versionId: marker.versionId }))).toBe("DELETE_MARKER");
     expect((await bucket.head("a", { versionId: first.versionId })).versionId).toBe(first.versionId);
     expect(await bucket.delete("a", { versionId: marker.versionId })).toMatchObject({ deleteMarker: true, versionId: marker.versionId });

@@ -11,7 +11,7 @@ import { equalBytes } from "../base/bytes.ts";
 import type { SetEntry, SetTransaction } from "../set/erasure-set.ts";
 import type { KeyAddress } from "./context.ts";
 import { endOf, escapedKey, keyTags, partKey, versionKey } from "./keys.ts";
-import { packObjectRecord, recordKinds, unpackObjectRecord, type ObjectRecord } from "./object-record.ts";
+import { type ObjectRecord, packObjectRecord, recordKinds, unpackObjectRecord } from "./object-record.ts";
 import { nullVersionId, type VersionSelector } from "./version-id.ts";
 
 /** One stored version and where it is kept. */
@@ -28,7 +28,9 @@ export type VersionReader = Pick<SetTransaction, "get" | "scan">;
 /** The live object under a key, if any. */
 export function currentVersion(reader: VersionReader, address: KeyAddress): StoredVersion | undefined {
   const entry = reader.get(address.currentKey);
-  return entry === undefined ? undefined : { indexKey: address.currentKey, entry, record: unpackObjectRecord(entry.value), isCurrent: true };
+  return entry === undefined
+    ? undefined
+    : { indexKey: address.currentKey, entry, record: unpackObjectRecord(entry.value), isCurrent: true };
 }
 
 /** The newest of the versions that are not current. */
@@ -62,7 +64,13 @@ export function makesNullVersions(address: KeyAddress): boolean {
 }
 
 /** Puts a new object in front of whatever `current` is; what it replaces is given up or becomes an older version, as the bucket says. */
-export function installCurrent(tx: SetTransaction, address: KeyAddress, current: StoredVersion | undefined, record: ObjectRecord, payload?: number): void {
+export function installCurrent(
+  tx: SetTransaction,
+  address: KeyAddress,
+  current: StoredVersion | undefined,
+  record: ObjectRecord,
+  payload?: number,
+): void {
   retireCurrent(tx, address, current);
   tx.put(address.currentKey, packObjectRecord(record), payload);
 }
@@ -110,7 +118,11 @@ function retireCurrent(tx: SetTransaction, address: KeyAddress, current: StoredV
   tx.delete(oldNull.indexKey);
 }
 
-function findOlderVersion(reader: VersionReader, address: KeyAddress, accepts: (record: ObjectRecord) => boolean): StoredVersion | undefined {
+function findOlderVersion(
+  reader: VersionReader,
+  address: KeyAddress,
+  accepts: (record: ObjectRecord) => boolean,
+): StoredVersion | undefined {
   const start = escapedKey(keyTags.version, address.bucket.record.id, address.keyBytes);
   let found: StoredVersion | undefined;
   reader.scan({ start, end: endOf(start) }, (indexKey, load) => {

@@ -1,6 +1,6 @@
 import { createManualClock } from "../base/clock.ts";
 import { createSeededRandom } from "../base/random.ts";
-import { computeDigest, loadDigests, type DigestName } from "../codec/digest.ts";
+import { computeDigest, type DigestName, loadDigests } from "../codec/digest.ts";
 import type { ObjectSettings } from "../object/context.ts";
 import { createObjectStore, type ObjectStore } from "../object/object-store.ts";
 import { createMemorySet, type MemorySet } from "./memory-set.ts";
@@ -18,11 +18,15 @@ export interface MemoryObjectStore {
 }
 
 /** Makes an object store over `setCount` memory sets, with a small inline limit so that blobs are common. */
-export function createMemoryObjectStore(options: { readonly setCount?: number; readonly settings?: Partial<ObjectSettings> } = {}): MemoryObjectStore {
+export function createMemoryObjectStore(
+  options: { readonly setCount?: number; readonly settings?: Partial<ObjectSettings> } = {},
+): MemoryObjectStore {
   const clock = createManualClock();
   const random = createSeededRandom(7);
   const digest = (name: string, bytes: Uint8Array): Uint8Array => computeDigest(name as DigestName, bytes);
-  const sets = Array.from({ length: options.setCount ?? 1 }, () => createMemorySet({ clock, random, computeDigest: digest, driveCount: 6 }));
+  const sets = Array.from({ length: options.setCount ?? 1 }, () =>
+    createMemorySet({ clock, random, computeDigest: digest, driveCount: 6 }),
+  );
   const home = sets[0] as MemorySet;
   const chooseSet = (bucketId: number, keyBytes: Uint8Array): MemorySet => {
     const sum = keyBytes.reduce((total, byte) => (total * 31 + byte) % 65_521, bucketId);

@@ -4,14 +4,13 @@
  * It is stricter than a real set where that finds mistakes above it: naming a blob twice, giving up one that is not named, reading one
  * that is gone or taking over a payload that no entry holds are invariant failures.
  */
-import { compareBytes, concatBytes, toHex } from "../base/bytes.ts";
+import { concatBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { abortedError, HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { createId } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Random } from "../base/random.ts";
 import {
-  userKeyFirstByteMin,
   type BlobLocation,
   type BlobReader,
   type ErasureSet,
@@ -20,7 +19,9 @@ import {
   type SetEntry,
   type SetOperation,
   type SetTransaction,
+  userKeyFirstByteMin,
 } from "../set/erasure-set.ts";
+import { SortedEntries } from "./sorted-entries.ts";
 
 export interface MemorySetOptions {
   readonly clock: Clock;
@@ -60,7 +61,7 @@ class ModelSet implements MemorySet {
   readonly profile = { data: 2, parity: 1 };
   readonly driveCount: number;
   readonly #options: MemorySetOptions;
-  readonly #map = new SortedMap();
+  readonly #map = new SortedEntries();
   readonly #payloads: Uint8Array[] = [];
   readonly #blobs: StoredBlob[] = [];
   #queue: (() => void)[] = [];
@@ -191,10 +192,14 @@ class ModelSet implements MemorySet {
       get: (key) => this.#map.get(key),
       scan: (range, visit) => this.#map.scan(range, visit),
       put: (key, value, payload) => {
-        invariant((key[0] as number) >= userKeyFirstByteMin && key.byteLength <= 1900, "a user key starts at 0x10 and has at most 1,900 bytes");
+        invariant(
+          (key[0] as number) >= userKeyFirstByteMin && key.byteLength <= 1900,
+          "a user key starts at 0x10 and has at most 1,900 bytes",
+        );
         if (typeof payload === "number") invariant(payload < payloads.length, "a payload put belongs to the operation");
         const location = typeof payload === "number" ? (bytesOfNumber(firstPayload + payload) as PackedPayload) : payload;
-        if (location !== undefined && typeof payload !== "number") invariant(numberIn(location) < firstPayload + payloads.length, "a payload taken over exists");
+        if (location !== undefined && typeof payload !== "number")
+          invariant(numberIn(location) < firstPayload + payloads.length, "a payload taken over exists");
         set(key, { value: value.slice(), payload: location, order });
       },
       delete: (key) => set(key, undefined),
@@ -220,7 +225,11 @@ class ModelSet implements MemorySet {
   }
 }
 
-async function* readPieces(bytes: Uint8Array, range: { readonly start: number; readonly end: number }, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readPieces(
+  bytes: Uint8Array,
+  range: { readonly start: number; readonly end: number },
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   if (range.end > bytes.byteLength) throw new HoldfastError("INTERNAL", "a range lies inside its blob");
   for (let at = range.start; at < range.end; at += 64 * 1024) {
     throwIfAborted(signal);
@@ -236,57 +245,4 @@ function bytesOfNumber(value: number): Uint8Array {
 
 function numberIn(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0);
-}
-
-/** Keys in order, as hexadecimal text, beside a map; good for some hundred thousand entries. */
-class SortedMap {
-  readonly #entries = new Map<string, { readonly key: Uint8Array; readonly entry: SetEntry }>();
-  readonly #order: string[] = [];
-
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  get(key: Uint8Array): SetEntry | undefined {
-    return this.#entries.get(toHex(key))?.entry;
-  }
-
-  set(key: Uint8Array, entry: SetEntry | undefined): void {
-    const name = toHex(key);
-    const known = this.#entries.has(name);
-    if (entry === undefined) {
-      if (known) this.#order.splice(this.#lowerBound(name), 1);
-      this.#entries.delete(name);
-      return;
-    }
-    if (!known) this.#order.splice(this.#lowerBound(name), 0, name);
-    this.#entries.set(name, { key: key.slice(), entry });
-  }
-
-  scan(range: KeyRange, visit: (key: Uint8Array, entry: () => SetEntry) => boolean | Uint8Array): void {
-    const step = range.reverse === true ? -1 : 1;
-    const first = this.#lowerBound(toHex(range.start));
-    const last = range.end === undefined ? this.#order.length : this.#lowerBound(toHex(range.end));
-    let at = step > 0 ? first : last - 1;
-    while (at >= first && at < last) {
-      const { key, entry } = this.#entries.get(this.#order[at] as string) as { key: Uint8Array; entry: SetEntry };
-      const answer = visit(key.slice(), () => entry);
-      if (answer === false) return;
-      at += step;
-      if (answer === true || compareBytes(answer, key) * step <= 0) continue;
-      const sought = this.#lowerBound(toHex(answer));
-      at = step > 0 ? Math.max(at, sought) : Math.min(at, sought - 1);
-    }
-  }
-
-  #lowerBound(name: string): number {
-    let low = 0;
-    let high = this.#order.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#order[middle] as string) < name) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 }

@@ -9,6 +9,7 @@ import { isHoldfastError } from "../base/errors.ts";
 import type { Bucket } from "../object/bucket.ts";
 import type { ObjectStore } from "../object/object-store.ts";
 import { md5Of, multipartMd5Of, ObjectModel } from "./object-model.ts";
+import { anyStep, type OperationName, type ModelStep as Step } from "./object-model-steps.ts";
 
 /** A fresh, empty store under test. Entity tags must be MD5. */
 export interface ModelSubject {
@@ -23,44 +24,14 @@ export interface ModelSubject {
   close(): Promise<void>;
 }
 
-/** Names of the operations, with how often each is drawn. */
-const weights = {
-  put: 8,
-  putConditional: 4,
-  putMany: 3,
-  get: 6,
-  getVersion: 3,
-  range: 3,
-  delete: 4,
-  deleteVersion: 4,
-  deleteMany: 2,
-  copy: 3,
-  multipart: 3,
-  tags: 2,
-  list: 4,
-  versions: 2,
-  versioning: 1,
-  reopen: 1,
-} as const;
-
-type OperationName = keyof typeof weights;
-
-/** One drawn operation: a name and numbers to choose keys, sizes and versions by. */
-interface Step {
-  readonly name: OperationName;
-  readonly key: number;
-  readonly other: number;
-  readonly size: number;
-  readonly fill: number;
-}
-
 const keys = ["a", "a/", "a/b", "a/b/c", "a/c", "b", "b/x", "\0", "é/ü", "\u{1f600}", "a0", "z".repeat(200)];
 
 /** Runs the property. @throws with a seed when store and model differ */
-export async function checkObjectModel(open: () => Promise<ModelSubject>, options: { readonly runs: number; readonly steps: number; readonly seed?: number }): Promise<void> {
-  const names = Object.entries(weights).flatMap(([name, weight]) => new Array<OperationName>(weight).fill(name as OperationName));
-  const step: fc.Arbitrary<Step> = fc.record({ name: fc.constantFrom(...names), key: fc.nat(1e6), other: fc.nat(1e6), size: fc.nat(1e6), fill: fc.nat(255) });
-  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: options.steps, size: "max" }), async (steps) => {
+export async function checkObjectModel(
+  open: () => Promise<ModelSubject>,
+  options: { readonly runs: number; readonly steps: number; readonly seed?: number },
+): Promise<void> {
+  const property = fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: options.steps, size: "max" }), async (steps) => {
     const subject = await open();
     try {
       await subject.store.createBucket("model-bucket");
@@ -122,7 +93,9 @@ class Run {
     const key = keyOf(step.key);
     const current = this.#model.current(key);
     const body = this.#bodyOf(step);
-    const conditions = [{ ifNoneMatch: "*" }, { ifMatch: current?.etag ?? "0".repeat(32) }, { ifMatch: "1".repeat(32) }][step.other % 3] as object;
+    const conditions = [{ ifNoneMatch: "*" }, { ifMatch: current?.etag ?? "0".repeat(32) }, { ifMatch: "1".repeat(32) }][
+      step.other % 3
+    ] as object;
     const holds = [current === undefined, current !== undefined, false][step.other % 3] === true;
     const put = await outcome(this.#bucket.put(key, body, conditions));
     if (holds) this.#added(key, put.value, body, md5Of(body));
@@ -130,9 +103,15 @@ class Run {
   }
 
   async #putMany(step: Step): Promise<void> {
-    const entries = Array.from({ length: 1 + (step.size % 5) }, (_, i) => ({ key: keyOf(step.key + i * step.other), body: this.#bodyOf({ ...step, size: step.size + i }) }));
+    const entries = Array.from({ length: 1 + (step.size % 5) }, (_, i) => ({
+      key: keyOf(step.key + i * step.other),
+      body: this.#bodyOf({ ...step, size: step.size + i }),
+    }));
     const results = await this.#bucket.putMany(entries);
-    const [inOrder, after] = [entries.filter(({ body }) => body.byteLength <= this.#subject.inlineBytes), entries.filter(({ body }) => body.byteLength > this.#subject.inlineBytes)];
+    const [inOrder, after] = [
+      entries.filter(({ body }) => body.byteLength <= this.#subject.inlineBytes),
+      entries.filter(({ body }) => body.byteLength > this.#subject.inlineBytes),
+    ];
     if (new Set(entries.map(({ key }) => key)).size < entries.length && after.length > 0) {
       // Packed and large entries of one key race: see what won, and go on from there.
       for (const { key } of entries) await this.#adopt(key);
@@ -212,7 +191,8 @@ class Run {
     const key = keyOf(step.key);
     const upload = await this.#bucket.createUpload(key, { tags: { by: "parts" } });
     const last = this.#bodyOf(step);
-    const parts = this.#subject.partBytesMin <= 65_536 && step.other % 2 === 0 ? [bytes(this.#subject.partBytesMin, step.fill), last] : [last];
+    const parts =
+      this.#subject.partBytesMin <= 65_536 && step.other % 2 === 0 ? [bytes(this.#subject.partBytesMin, step.fill), last] : [last];
     await upload.uploadPart(7, "left out");
     await Promise.all(parts.map((part, i) => upload.uploadPart(i + 1, part)));
     if (step.other % 5 === 0) return upload.abort();
@@ -251,16 +231,23 @@ class Run {
   }
 
   async #listVersions(step: Step): Promise<void> {
-    const expected = this.#model.allKeys().flatMap((key) =>
-      this.#model.versions(key).map(({ id, body, etag }, i) => ({ key, versionId: id, isLatest: i === 0, deleteMarker: body === undefined, etag })),
-    );
+    const expected = this.#model
+      .allKeys()
+      .flatMap((key) =>
+        this.#model
+          .versions(key)
+          .map(({ id, body, etag }, i) => ({ key, versionId: id, isLatest: i === 0, deleteMarker: body === undefined, etag })),
+      );
     const all: unknown[] = [];
     for await (const entry of this.#bucket.listVersions()) all.push(versionOf(entry));
     deepStrictEqual(all, expected);
     const paged: unknown[] = [];
     let next: { startAfter?: string; startAfterVersion?: string | undefined } | undefined = {};
     while (next !== undefined) {
-      const page: Awaited<ReturnType<Bucket["listVersionsPage"]>> = await this.#bucket.listVersionsPage({ ...next, maxKeys: 1 + (step.fill % 3) });
+      const page: Awaited<ReturnType<Bucket["listVersionsPage"]>> = await this.#bucket.listVersionsPage({
+        ...next,
+        maxKeys: 1 + (step.fill % 3),
+      });
       paged.push(...page.entries.map(versionOf));
       next = page.next;
     }
@@ -273,7 +260,13 @@ class Run {
     this.#model.versioning = versioning;
   }
 
-  #added(key: string, put: { readonly etag: string; readonly size: number; readonly versionId: string | undefined } | undefined, body: Uint8Array, etag: string, tags: Readonly<Record<string, string>> = {}): void {
+  #added(
+    key: string,
+    put: { readonly etag: string; readonly size: number; readonly versionId: string | undefined } | undefined,
+    body: Uint8Array,
+    etag: string,
+    tags: Readonly<Record<string, string>> = {},
+  ): void {
     ok(put !== undefined);
     strictEqual(put.etag, etag);
     strictEqual(put.size, body.byteLength);

@@ -36,7 +36,9 @@ export class ObjectModel {
 
   /** Puts a version, or a delete marker, in front. */
   add(key: string, version: ModelVersion): void {
-    const older = this.versions(key).filter((other) => this.versioning === "enabled" || (this.versioning === "suspended" && other.id !== "null"));
+    const older = this.versions(key).filter(
+      (other) => this.versioning === "enabled" || (this.versioning === "suspended" && other.id !== "null"),
+    );
     this.#keys.set(key, [version, ...older]);
   }
 

@@ -4,7 +4,12 @@ import { validateOptions } from "../validate.ts";
 import { locateUpload, readParts, requireUpload, type UploadReference } from "./find-upload.ts";
 
 /** Ends an upload and frees its parts; parts still on their way are refused when they arrive. */
-export async function abortUpload(context: ObjectContext, bucketName: string, upload: UploadReference, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+export async function abortUpload(
+  context: ObjectContext,
+  bucketName: string,
+  upload: UploadReference,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
   validateOptions(options);
   throwIfAborted(options.signal);
   const address = locateUpload(context, bucketName, upload);

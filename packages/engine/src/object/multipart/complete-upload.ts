@@ -7,11 +7,11 @@
 import { HoldfastError, throwIfAborted } from "../../base/errors.ts";
 import { objectBytesMax, partBytesMin, partsMax } from "../../base/limits.ts";
 import type { SetTransaction } from "../../set/erasure-set.ts";
-import { checkWriteConditions, parseConditions, type Conditions, type ParsedConditions } from "../conditions.ts";
+import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "../conditions.ts";
 import { commitInBucket, type ObjectContext } from "../context.ts";
 import { bareEtag, multipartEtagOf } from "../etag.ts";
-import { recordKinds, type ObjectRecord } from "../object-record.ts";
-import { putResult, type PutResult } from "../put-object.ts";
+import { type ObjectRecord, recordKinds } from "../object-record.ts";
+import { type PutResult, putResult } from "../put-object.ts";
 import { invalidArgument, validateOptions } from "../validate.ts";
 import { currentVersion, findMadeBy, installCurrent, makesNullVersions } from "../versions.ts";
 import { locateUpload, readParts, requireUpload, type StoredPart, type UploadAddress, type UploadReference } from "./find-upload.ts";
@@ -73,7 +73,11 @@ function decideComplete(tx: SetTransaction, context: ObjectContext, plan: Comple
     isNull: makesNullVersions(address),
     modifiedMs: tx.timeMs,
     sizeBytes: totalBytes(chosen, plan.contentLength),
-    etag: multipartEtagOf(context.settings.etag, chosen.map((part) => part.record.etag), context.computeDigest),
+    etag: multipartEtagOf(
+      context.settings.etag,
+      chosen.map((part) => part.record.etag),
+      context.computeDigest,
+    ),
     blob: undefined,
     segments: chosen.map(({ partNumber, record: { sizeBytes, blob } }) => ({ partNumber, sizeBytes, blob })),
     uploadId: address.uploadId,
@@ -91,18 +95,25 @@ function decideComplete(tx: SetTransaction, context: ObjectContext, plan: Comple
 function chooseParts(context: ObjectContext, stored: readonly StoredPart[], plan: CompletePlan): readonly StoredPart[] {
   const byNumber = new Map(stored.map((part) => [part.partNumber, part]));
   const wanted: readonly CompletedPart[] = plan.wanted ?? stored;
-  if (wanted.length === 0) throw new HoldfastError("PART_INVALID", "the upload has no parts yet; upload at least one", { details: { key: plan.address.key } });
+  if (wanted.length === 0)
+    throw new HoldfastError("PART_INVALID", "the upload has no parts yet; upload at least one", { details: { key: plan.address.key } });
   const bytesMin = context.settings.partBytesMin ?? partBytesMin;
   return wanted.map(({ partNumber, etag }, at) => {
     const part = byNumber.get(partNumber);
     const actual = part?.record.etag;
     if (part === undefined || (etag !== undefined && bareEtag(etag) !== actual)) {
-      throw new HoldfastError("PART_INVALID", `part ${partNumber} is not there with that entity tag; upload it again`, { details: { partNumber, etag, actual } });
+      throw new HoldfastError("PART_INVALID", `part ${partNumber} is not there with that entity tag; upload it again`, {
+        details: { partNumber, etag, actual },
+      });
     }
     if (at < wanted.length - 1 && part.record.sizeBytes < bytesMin) {
-      throw new HoldfastError("PART_TOO_SMALL", `part ${partNumber} has ${part.record.sizeBytes} bytes; all but the last need at least ${bytesMin}`, {
-        details: { partNumber, sizeBytes: part.record.sizeBytes, bytesMin },
-      });
+      throw new HoldfastError(
+        "PART_TOO_SMALL",
+        `part ${partNumber} has ${part.record.sizeBytes} bytes; all but the last need at least ${bytesMin}`,
+        {
+          details: { partNumber, sizeBytes: part.record.sizeBytes, bytesMin },
+        },
+      );
     }
     return part;
   });
@@ -110,9 +121,14 @@ function chooseParts(context: ObjectContext, stored: readonly StoredPart[], plan
 
 function totalBytes(parts: readonly StoredPart[], declared: number | undefined): number {
   const sizeBytes = parts.reduce((sum, part) => sum + part.record.sizeBytes, 0);
-  if (sizeBytes > objectBytesMax) throw new HoldfastError("BODY_TOO_LARGE", `an object has at most ${objectBytesMax} bytes; the parts have ${sizeBytes}`, { details: { sizeBytes } });
+  if (sizeBytes > objectBytesMax)
+    throw new HoldfastError("BODY_TOO_LARGE", `an object has at most ${objectBytesMax} bytes; the parts have ${sizeBytes}`, {
+      details: { sizeBytes },
+    });
   if (declared !== undefined && declared !== sizeBytes) {
-    throw new HoldfastError("BODY_LENGTH_MISMATCH", `the parts have ${sizeBytes} bytes, but contentLength says ${declared}`, { details: { declared, received: sizeBytes } });
+    throw new HoldfastError("BODY_LENGTH_MISMATCH", `the parts have ${sizeBytes} bytes, but contentLength says ${declared}`, {
+      details: { declared, received: sizeBytes },
+    });
   }
   return sizeBytes;
 }
@@ -129,14 +145,17 @@ function freeParts(tx: SetTransaction, stored: readonly StoredPart[], chosen: Re
 
 function validateParts(parts: readonly CompletedPart[] | undefined): void {
   if (parts === undefined) return;
-  if (!Array.isArray(parts) || parts.length === 0 || parts.length > partsMax) throw invalidArgument("parts", parts, `must be an array of 1 to ${partsMax} parts; leave it out for all`);
+  if (!Array.isArray(parts) || parts.length === 0 || parts.length > partsMax)
+    throw invalidArgument("parts", parts, `must be an array of 1 to ${partsMax} parts; leave it out for all`);
   let previous = 0;
   for (const part of parts as readonly CompletedPart[]) {
     if (typeof part !== "object" || part === null) throw invalidArgument("parts", part, "must hold { partNumber, etag }");
     validatePartNumber(part.partNumber);
     if (part.etag !== undefined && typeof part.etag !== "string") throw invalidArgument("etag", part.etag, "must be a string");
     if (part.partNumber <= previous) {
-      throw new HoldfastError("PART_ORDER_INVALID", `part ${part.partNumber} follows part ${previous}; list parts by rising number`, { details: { partNumber: part.partNumber } });
+      throw new HoldfastError("PART_ORDER_INVALID", `part ${part.partNumber} follows part ${previous}; list parts by rising number`, {
+        details: { partNumber: part.partNumber },
+      });
     }
     previous = part.partNumber;
   }

@@ -1,12 +1,12 @@
 import { throwIfAborted } from "../../base/errors.ts";
 import type { ObjectContext } from "../context.ts";
 import { storeSource } from "../copy-object.ts";
-import { openSource, type CopySource } from "../copy-source.ts";
+import { type CopySource, openSource } from "../copy-source.ts";
 import type { RangeRequest } from "../range.ts";
 import { validateOptions } from "../validate.ts";
 import { versionIdOf } from "../version-id.ts";
 import { locateUpload, requireUpload, type UploadReference } from "./find-upload.ts";
-import { commitPart, validatePartNumber, type UploadedPart } from "./upload-part.ts";
+import { commitPart, type UploadedPart, validatePartNumber } from "./upload-part.ts";
 
 /** Options of a copied part. */
 export interface CopyPartOptions {

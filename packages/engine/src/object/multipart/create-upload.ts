@@ -1,6 +1,6 @@
 import { concatBytes, toHex } from "../../base/bytes.ts";
 import { throwIfAborted } from "../../base/errors.ts";
-import { parseAttributes, type ObjectAttributes } from "../attributes.ts";
+import { type ObjectAttributes, parseAttributes } from "../attributes.ts";
 import { commitInBucket, locate, type ObjectContext } from "../context.ts";
 import { uploadIdBytes, uploadKey } from "../keys.ts";
 import { validateOptions } from "../validate.ts";
@@ -12,7 +12,12 @@ export interface CreateUploadOptions extends ObjectAttributes {
 }
 
 /** Begins a multipart upload and returns its id. */
-export async function createUpload(context: ObjectContext, bucketName: string, key: string, options: CreateUploadOptions = {}): Promise<string> {
+export async function createUpload(
+  context: ObjectContext,
+  bucketName: string,
+  key: string,
+  options: CreateUploadOptions = {},
+): Promise<string> {
   validateOptions(options);
   throwIfAborted(options.signal);
   const address = locate(context, bucketName, key);

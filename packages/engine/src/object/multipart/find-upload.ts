@@ -1,11 +1,11 @@
 import { fromHex } from "../../base/bytes.ts";
 import { HoldfastError } from "../../base/errors.ts";
 import type { SetEntry } from "../../set/erasure-set.ts";
-import { locate, type KeyAddress, type ObjectContext } from "../context.ts";
+import { type KeyAddress, locate, type ObjectContext } from "../context.ts";
 import { endOf, partKey, partNumberOf, uploadIdBytes, uploadKey } from "../keys.ts";
 import { invalidArgument } from "../validate.ts";
 import type { VersionReader } from "../versions.ts";
-import { unpackPartRecord, unpackUploadRecord, type PartRecord, type UploadRecord } from "./upload-record.ts";
+import { type PartRecord, type UploadRecord, unpackPartRecord, unpackUploadRecord } from "./upload-record.ts";
 
 /** Which upload a call is about. */
 export interface UploadReference {
@@ -51,7 +51,11 @@ export function findPart(reader: VersionReader, address: UploadAddress, partNumb
 }
 
 /** At most `limit` parts of an upload after `after`, by number. */
-export function readParts(reader: VersionReader, address: UploadAddress, options: { readonly after?: number; readonly limit?: number } = {}): StoredPart[] {
+export function readParts(
+  reader: VersionReader,
+  address: UploadAddress,
+  options: { readonly after?: number; readonly limit?: number } = {},
+): StoredPart[] {
   const prefix = partKey(address.bucket.record.id, address.uploadId);
   const start = options.after === undefined ? prefix : partKey(address.bucket.record.id, address.uploadId, options.after + 1);
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
@@ -66,7 +70,11 @@ export function readParts(reader: VersionReader, address: UploadAddress, options
 }
 
 export function uploadNotFound(address: KeyAddress, uploadId: string): HoldfastError {
-  return new HoldfastError("UPLOAD_NOT_FOUND", `there is no multipart upload ${uploadId} of ${JSON.stringify(address.key)}; it was completed, aborted or never begun`, {
-    details: { bucket: address.bucket.name, key: address.key, uploadId },
-  });
+  return new HoldfastError(
+    "UPLOAD_NOT_FOUND",
+    `there is no multipart upload ${uploadId} of ${JSON.stringify(address.key)}; it was completed, aborted or never begun`,
+    {
+      details: { bucket: address.bucket.name, key: address.key, uploadId },
+    },
+  );
 }

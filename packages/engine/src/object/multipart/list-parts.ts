@@ -23,7 +23,12 @@ export interface ListPartsPage {
 }
 
 /** Lists the parts of an upload under way. */
-export async function listParts(context: ObjectContext, bucketName: string, upload: UploadReference, options: ListPartsOptions = {}): Promise<ListPartsPage> {
+export async function listParts(
+  context: ObjectContext,
+  bucketName: string,
+  upload: UploadReference,
+  options: ListPartsOptions = {},
+): Promise<ListPartsPage> {
   validateOptions(options);
   throwIfAborted(options.signal);
   validateInteger("startAfter", options.startAfter, { min: 0, max: partsMax });

@@ -1,10 +1,10 @@
-import { toHex, fromHex } from "../../base/bytes.ts";
+import { fromHex, toHex } from "../../base/bytes.ts";
 import { listPageMax } from "../../base/limits.ts";
 import type { ObjectContext } from "../context.ts";
 import { keyTags, uploadIdBytes, uploadKey } from "../keys.ts";
-import { nameText, parseListOptions, type ListedPrefix, type ListOptions } from "../list-objects.ts";
 import { mergeNames } from "../list-merge.ts";
-import { commonPrefix, notBefore, scanNames, startAfterName, type ListFilter } from "../list-scan.ts";
+import { type ListedPrefix, type ListOptions, nameText, parseListOptions } from "../list-objects.ts";
+import { commonPrefix, type ListFilter, notBefore, scanNames, startAfterName } from "../list-scan.ts";
 import { invalidArgument, validateInteger } from "../validate.ts";
 import { unpackUploadRecord } from "./upload-record.ts";
 
@@ -47,7 +47,13 @@ export async function listUploads(context: ObjectContext, bucketName: string, op
   const names = mergeNames<FoundUpload>(context.sets, maxUploads === 0 ? 0 : maxUploads + 1, (set, last, limit) => {
     const name = last?.name ?? startAfter;
     const start = name === undefined ? undefined : startAt(filter, name, last === undefined ? uploadId : last.value?.uploadId);
-    return scanNames(set, { filter, tag: keyTags.upload, start, limit, decode: (indexKey, entry, suffixAt) => ({ uploadId: indexKey.slice(suffixAt), startedMs: unpackUploadRecord(entry.value).startedMs }) });
+    return scanNames(set, {
+      filter,
+      tag: keyTags.upload,
+      start,
+      limit,
+      decode: (indexKey, entry, suffixAt) => ({ uploadId: indexKey.slice(suffixAt), startedMs: unpackUploadRecord(entry.value).startedMs }),
+    });
   });
   const entries = names.slice(0, maxUploads).map(({ name, value }): ListUploadsEntry => {
     const text = nameText(name);
@@ -55,7 +61,13 @@ export async function listUploads(context: ObjectContext, bucketName: string, op
   });
   const last = entries.at(-1);
   if (last === undefined || names.length <= maxUploads) return { entries, next: undefined };
-  return { entries, next: last.prefix === undefined ? { startAfter: last.key, startAfterUploadId: last.uploadId } : { startAfter: last.prefix, startAfterUploadId: undefined } };
+  return {
+    entries,
+    next:
+      last.prefix === undefined
+        ? { startAfter: last.key, startAfterUploadId: last.uploadId }
+        : { startAfter: last.prefix, startAfterUploadId: undefined },
+  };
 }
 
 function startAt(filter: ListFilter, name: Uint8Array, uploadId: Uint8Array | undefined): Uint8Array {

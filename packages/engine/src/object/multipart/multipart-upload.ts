@@ -3,10 +3,10 @@ import type { ObjectContext } from "../context.ts";
 import type { CopySource } from "../copy-source.ts";
 import type { PutResult } from "../put-object.ts";
 import { abortUpload } from "./abort-upload.ts";
-import { completeUpload, type CompletedPart, type CompleteUploadOptions } from "./complete-upload.ts";
-import { copyPart, type CopiedPart, type CopyPartOptions } from "./copy-part.ts";
-import { listParts, type ListPartsOptions, type ListPartsPage } from "./list-parts.ts";
-import { uploadPart, type UploadedPart, type UploadPartOptions } from "./upload-part.ts";
+import { type CompletedPart, type CompleteUploadOptions, completeUpload } from "./complete-upload.ts";
+import { type CopiedPart, type CopyPartOptions, copyPart } from "./copy-part.ts";
+import { type ListPartsOptions, type ListPartsPage, listParts } from "./list-parts.ts";
+import { type UploadedPart, type UploadPartOptions, uploadPart } from "./upload-part.ts";
 
 /**
  * A multipart upload under way: an object made of parts that are uploaded in any order, at the same time, over days and restarts.

@@ -20,7 +20,11 @@ describe("multipart", () => {
     const { bucket, reopen, sets } = await open();
     const begun = await bucket.createUpload("film", { contentType: "video/mp4", metadata: { a: "1" }, tags: { t: "1" } });
     const upload = reopen().bucket("films").upload("film", begun.uploadId);
-    const [third, first, second] = await Promise.all([upload.uploadPart(3, "tail"), upload.uploadPart(1, big), upload.uploadPart(2, new Blob([big]))]);
+    const [third, first, second] = await Promise.all([
+      upload.uploadPart(3, "tail"),
+      upload.uploadPart(1, big),
+      upload.uploadPart(2, new Blob([big])),
+    ]);
     await upload.uploadPart(9, big);
     const whole = Buffer.concat([big, big, Buffer.from("tail")]);
     const completed = await upload.complete([first, second, third]);
@@ -29,7 +33,13 @@ describe("multipart", () => {
     const got = await bucket.get("film");
     expect(got).toMatchObject({ contentType: "video/mp4", metadata: { a: "1" }, tagCount: 1, partCount: 3 });
     expect(Buffer.from(await got.bytes())).toEqual(whole);
-    for (const [start, end] of [[0, 0], [2999, 3000], [2990, 6003], [6001, 6001], [10, 2000]] as const) {
+    for (const [start, end] of [
+      [0, 0],
+      [2999, 3000],
+      [2990, 6003],
+      [6001, 6001],
+      [10, 2000],
+    ] as const) {
       expect(Buffer.from(await (await bucket.get("film", { range: { start, end } })).bytes())).toEqual(whole.subarray(start, end + 1));
     }
     const part = await bucket.get("film", { partNumber: 3 });
@@ -61,7 +71,10 @@ describe("multipart", () => {
     const { bucket, sets } = await open();
     const upload = await bucket.createUpload("film");
     const old = await upload.uploadPart(1, big);
-    await upload.uploadPart(1, big.map((byte) => byte + 1));
+    await upload.uploadPart(
+      1,
+      big.map((byte) => byte + 1),
+    );
     await upload.uploadPart(1, "new");
     expect(blobs(sets)).toEqual([0, 0, 0]);
     expect(await codeOf(upload.complete([old]))).toBe("PART_INVALID");
@@ -85,11 +98,14 @@ describe("multipart", () => {
     const { bucket, sets } = await open();
     const upload = await bucket.createUpload("film");
     await Promise.all([upload.uploadPart(1, big), upload.uploadPart(2, "x")]);
-    const late = upload.uploadPart(3, (async function* () {
-      yield big;
-      await upload.abort();
-      yield big;
-    })());
+    const late = upload.uploadPart(
+      3,
+      (async function* () {
+        yield big;
+        await upload.abort();
+        yield big;
+      })(),
+    );
     expect(await codeOf(late)).toBe("UPLOAD_NOT_FOUND");
     expect(blobs(sets)).toEqual([0, 0, 0]);
     expect(sets.reduce((total, set) => total + set.size, 0)).toBe(2);
@@ -99,7 +115,12 @@ describe("multipart", () => {
 
   it("lists parts and uploads in pages", async () => {
     const { bucket } = await open();
-    const uploads = [await bucket.createUpload("b/2"), await bucket.createUpload("a"), await bucket.createUpload("a"), await bucket.createUpload("b/1")];
+    const uploads = [
+      await bucket.createUpload("b/2"),
+      await bucket.createUpload("a"),
+      await bucket.createUpload("a"),
+      await bucket.createUpload("b/1"),
+    ];
     const [, a] = uploads as [(typeof uploads)[0], (typeof uploads)[0]];
     for (const number of [5, 1, 3]) await a.uploadPart(number, `part ${number}`, { checksums: { crc32: true } });
     const first = await a.listParts({ maxParts: 2 });
@@ -120,7 +141,8 @@ describe("multipart", () => {
   it("refuses bad parts and completions", async () => {
     const { bucket } = await open();
     const upload = await bucket.createUpload("film");
-    for (const number of [0, 10_001, 1.5, "1", undefined]) expect(await codeOf(upload.uploadPart(number as number, "x"))).toBe("ARGUMENT_INVALID");
+    for (const number of [0, 10_001, 1.5, "1", undefined])
+      expect(await codeOf(upload.uploadPart(number as number, "x"))).toBe("ARGUMENT_INVALID");
     expect(await codeOf(upload.complete())).toBe("PART_INVALID");
     await upload.uploadPart(1, "small");
     await upload.uploadPart(2, "tail");

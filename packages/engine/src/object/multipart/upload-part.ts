@@ -1,11 +1,11 @@
 import { partsMax } from "../../base/limits.ts";
 import type { SetTransaction } from "../../set/erasure-set.ts";
+import { discardBody, type ObjectBody, takeBody } from "../body.ts";
 import type { BodyOptions } from "../body-puller.ts";
-import { discardBody, takeBody, type ObjectBody } from "../body.ts";
-import { parseChecksums, publicChecksums, type DeclaredChecksums, type ObjectChecksums } from "../checksums.ts";
+import { type DeclaredChecksums, type ObjectChecksums, parseChecksums, publicChecksums } from "../checksums.ts";
 import { commitInBucket, type ObjectContext } from "../context.ts";
 import { partKey } from "../keys.ts";
-import { digestBytes, withBlob, writeLargeBody, type StoredBody } from "../put-object.ts";
+import { digestBytes, type StoredBody, withBlob, writeLargeBody } from "../put-object.ts";
 import { invalidArgument, validateInteger, validateOptions } from "../validate.ts";
 import { findPart, locateUpload, requireUpload, type UploadAddress, type UploadReference } from "./find-upload.ts";
 import { packPartRecord } from "./upload-record.ts";
@@ -55,11 +55,21 @@ export async function uploadPart(
 }
 
 /** Commits a part's body, packed or blob. @throws UPLOAD_NOT_FOUND */
-export function commitPart(address: UploadAddress, partNumber: number, body: StoredBody, signal: AbortSignal | undefined): Promise<UploadedPart> {
+export function commitPart(
+  address: UploadAddress,
+  partNumber: number,
+  body: StoredBody,
+  signal: AbortSignal | undefined,
+): Promise<UploadedPart> {
   const { bucket, set } = address;
   const payloads = body.bytes === undefined || body.bytes.byteLength === 0 ? [] : [body.bytes];
   const commit = (commitSignal?: AbortSignal): Promise<UploadedPart> =>
-    commitInBucket(bucket, set, { profile: bucket.record.erasure, payloads, decide: (tx) => decidePart(tx, address, partNumber, body) }, commitSignal);
+    commitInBucket(
+      bucket,
+      set,
+      { profile: bucket.record.erasure, payloads, decide: (tx) => decidePart(tx, address, partNumber, body) },
+      commitSignal,
+    );
   return body.blob === undefined ? commit(signal) : withBlob(set, body.blob, signal, () => commit());
 }
 

@@ -1,6 +1,14 @@
 /** Records of multipart uploads under way and of their parts. Drawn in docs/formats/records.md. */
 import type { BlobLocation } from "../../set/erasure-set.ts";
-import { optional, packEtag, unpackEtag, type StoredAttributes, type StoredChecksums, type StoredContent, type StoredPairs } from "../object-record.ts";
+import {
+  optional,
+  packEtag,
+  type StoredAttributes,
+  type StoredChecksums,
+  type StoredContent,
+  type StoredPairs,
+  unpackEtag,
+} from "../object-record.ts";
 import { packRecord, recordVersion, unpackRecord } from "../record-codec.ts";
 
 /** An upload under way: what the object will be besides its body. */
@@ -34,7 +42,14 @@ export function unpackUploadRecord(bytes: Uint8Array): UploadRecord {
 }
 
 export function packPartRecord(record: PartRecord): Uint8Array {
-  return packRecord([recordVersion, record.sizeBytes, record.modifiedMs, packEtag(record.etag), record.blob ?? null, record.checksums ?? null]);
+  return packRecord([
+    recordVersion,
+    record.sizeBytes,
+    record.modifiedMs,
+    packEtag(record.etag),
+    record.blob ?? null,
+    record.checksums ?? null,
+  ]);
 }
 
 /** @throws FORMAT_TOO_NEW, INDEX_DAMAGED */
