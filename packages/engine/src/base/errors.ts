@@ -64,6 +64,11 @@ export const errorCodes = {
   /** A conditional read found what the caller already has (HTTP 304). */
   NOT_MODIFIED: "conflict",
   FILE_EXISTS: "conflict",
+  // files and folders outside a store: what the command reads and writes
+  FILE_INVALID: "invalid",
+  FILE_DENIED: "denied",
+  FILE_NO_SPACE: "exhausted",
+  FILE_IO_ERROR: "unavailable",
   // drives and sets
   STORE_LOCKED: "unavailable",
   STORE_EXISTS: "conflict",
