@@ -2,7 +2,7 @@
  * Reading a blob: any range, stripe by stripe, the next stripe while the caller takes the last one. Every part of at most 64 KiB is checked
  * before it is handed out; what is missing or wrong is reconstructed from the same parts of k other shards.
  */
-import { HoldfastError, throwIfAborted } from "../base/errors.ts";
+import { type HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { checksumBlockBytes } from "../base/limits.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import type { DriveFile } from "../drive/drive.ts";
@@ -13,7 +13,7 @@ import { matchesPart, parsePieceHeader, partRange, samePiece } from "../format/s
 import { type ShardGeometry, shardGeometry } from "../format/shard-geometry.ts";
 import type { BlobReader } from "./erasure-set.ts";
 import type { Member } from "./member.ts";
-import type { ReadCounters } from "./read-packed.ts";
+import { type ReadCounters, unreadableError } from "./read-packed.ts";
 import { readWhole } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
 
@@ -122,7 +122,7 @@ export class LocalBlobReader implements BlobReader {
         if (read[i] !== undefined) have++;
       });
     }
-    if (have < data) throw this.#damaged(stripe);
+    if (have < data) throw this.#unreadable(stripe);
     const pieceBytes = this.#geometry.pieceBytes(stripe);
     const length = Math.min(pieceBytes, parts.to * checksumBlockBytes) - parts.from * checksumBlockBytes;
     const wanted = new Map(lost.map((slot) => [slot, new Uint8Array(length)]));
@@ -178,14 +178,10 @@ export class LocalBlobReader implements BlobReader {
     return file;
   }
 
-  #damaged(stripe: number): HoldfastError {
-    const { data, parity } = this.#place.layout;
-    const there = Array.from({ length: data + parity }, (_, slot) => this.#member(slot)).filter((member) => member.readable).length;
-    const details = { blob: formatBlobId(this.#place.blob), stripe, data, parity, drivesThere: there };
-    if (there < data) {
-      return new HoldfastError("DRIVES_MISSING", `${data} drives are needed to read this object and only ${there} are there; bring drives back`, { details });
-    }
-    return new HoldfastError("OBJECT_DAMAGED", "the object is damaged on more drives than its parity covers; restore it from a copy", { details });
+  #unreadable(stripe: number): HoldfastError {
+    const { blob, layout } = this.#place;
+    const holders = Array.from({ length: layout.data + layout.parity }, (_, slot) => this.#member(slot));
+    return unreadableError({ holders, layout, what: { blob: formatBlobId(blob), stripe } });
   }
 }
 

@@ -3,15 +3,17 @@
  * nobody has it open; until then its id stands in the index, so that a crash in between only delays it.
  */
 import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
-import { blobFolder, blobsFolder, formatBlobId, parseBlobFolder, parseShardFileName, shardFileName } from "../format/blob-name.ts";
+import { type BlobId, blobFolder, blobsFolder, formatBlobId, parseBlobFolder, parseShardFileName, shardFileName } from "../format/blob-name.ts";
 import { participants } from "../format/layout.ts";
+import type { Drive } from "../drive/drive.ts";
 import type { Compute } from "../compute/compute.ts";
 import type { BatchChange } from "./batch.ts";
 import { LocalBlobReader } from "./blob-reader.ts";
 import { writeBlobShards } from "./blob-writer.ts";
 import { chooseLayout } from "./choose-layout.ts";
 import type { BlobLocation, BlobOptions, BlobReader, WrittenBlob } from "./erasure-set.ts";
-import { decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey } from "./index-entry.ts";
+import { blobIdBytes, decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey } from "./index-entry.ts";
+import type { Member } from "./member.ts";
 import type { ReadCounters } from "./read-packed.ts";
 import type { SetContext } from "./set-context.ts";
 import type { SpaceGuard } from "./space-guard.ts";
@@ -120,28 +122,33 @@ export class BlobStore {
   }
 
   /** Removes shard files of earlier sessions that no committed record names: what a crash left between a blob and its record. */
-  async removeOrphans(): Promise<number> {
-    let removed = 0;
-    for (const member of this.#context.members) {
-      const { drive } = member;
-      if (drive === undefined || member.state === "failed") continue;
-      for (const folder of await drive.listFolders(blobsFolder)) {
-        const epoch = parseBlobFolder(folder);
-        if (epoch === undefined || epoch >= this.#epoch) continue;
-        for (const name of await drive.list(blobFolder(epoch))) {
-          const path = `${blobFolder(epoch)}/${name}`;
-          const blob = parseShardFileName(path);
-          if (blob === undefined) continue;
-          const id = new Uint8Array(8);
-          new DataView(id.buffer).setUint32(0, blob.epoch, true);
-          new DataView(id.buffer).setUint32(4, blob.counter, true);
-          if (this.#context.index.get(liveBlobKey(id)) !== undefined || this.#context.index.get(freedBlobKey(id)) !== undefined) continue;
-          await drive.remove(path);
-          removed++;
-        }
+  async removeOrphans(members: readonly Member[]): Promise<void> {
+    for (const member of members) {
+      if (member.drive === undefined || member.state === "failed") continue;
+      // One drive's trouble is no reason to leave the others; it keeps its state unclean, and with it another try.
+      await this.#removeOrphansOf(member.drive).catch((error: unknown) => member.noteWriteFailure(error));
+    }
+  }
+
+  async #removeOrphansOf(drive: Drive): Promise<void> {
+    for (const folder of await drive.listFolders(blobsFolder)) {
+      const epoch = parseBlobFolder(folder);
+      if (epoch === undefined || epoch >= this.#epoch) continue;
+      for (const name of await drive.list(blobFolder(epoch))) {
+        const path = `${blobFolder(epoch)}/${name}`;
+        const blob = parseShardFileName(path);
+        if (blob === undefined || this.#isNamed(blob)) continue;
+        await drive.remove(path);
       }
     }
-    return removed;
+  }
+
+  #isNamed(blob: BlobId): boolean {
+    const id = new Uint8Array(blobIdBytes);
+    const view = new DataView(id.buffer);
+    view.setUint32(0, blob.epoch, true);
+    view.setUint32(4, blob.counter, true);
+    return this.#context.index.get(liveBlobKey(id)) !== undefined || this.#context.index.get(freedBlobKey(id)) !== undefined;
   }
 
   /** Resolves when no removal is under way. */

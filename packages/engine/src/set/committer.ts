@@ -195,6 +195,7 @@ export class Committer {
     this.#ready.shift();
     if (flight.sealed !== undefined) this.#seal(flight.sealed);
     this.#flights.push(flight);
+    this.#space.note(flight.encoded?.frameBytes ?? 0);
     void flight.outcome.then((acked) => {
       flight.acked = acked;
       this.#settleFlights();
@@ -216,20 +217,20 @@ export class Committer {
 
   #commitOldest(): void {
     const flight = this.#flights[0] as Flight;
-    const { batch } = flight;
-    try {
-      const mutations = batch.changes.map((change) => indexMutation(change.key, change.entry));
-      mutations.push({ key: appliedKey, value: encodeApplied(batch.sequence) });
-      this.#context.index.write(mutations);
-    } catch (error) {
-      this.#stop("the index could not take a committed batch; open the store again to replay it", error, { indeterminate: true });
-      return;
+    const { batch, encoded } = flight;
+    if (encoded !== undefined) {
+      try {
+        const mutations = batch.changes.map((change) => indexMutation(change.key, change.entry));
+        mutations.push({ key: appliedKey, value: encodeApplied(batch.sequence) });
+        this.#context.index.write(mutations);
+      } catch (error) {
+        this.#stop("the index could not take a committed batch; open the store again to replay it", error);
+        return;
+      }
+      this.tail.committedSequence = batch.sequence;
+      addToFooter(this.tail, footerEntry(encoded));
     }
     this.#flights.shift();
-    if (flight.encoded !== undefined) {
-      this.tail.committedSequence = batch.sequence;
-      addToFooter(this.tail, footerEntry(flight.encoded));
-    }
     this.#overlay.forget(batch);
     for (const waiter of batch.waiters) waiter.answer();
     this.#onCommitted(batch);
@@ -245,25 +246,27 @@ export class Committer {
       this.#refuseAll(failure);
       this.tail.nextSequence = lost.batch.sequence;
     } catch (error) {
-      this.#stop("a write failed and could not be taken back on every drive; open the store again to decide on it", error, { indeterminate: true });
+      this.#stop("a write failed and could not be taken back on every drive; open the store again to decide on it", error);
     }
     this.#retracting = false;
     this.#schedule();
   }
 
-  #stop(message: string, cause: unknown, details: { indeterminate: boolean }): void {
-    const error = new HoldfastError("WRITE_QUORUM_LOST", message, { cause, details });
-    this.refuseWrites(error);
-    this.#refuseAll(error);
+  /** Only a reopen decides on the flights; everything else is refused for good. */
+  #stop(message: string, cause: unknown): void {
+    const refusal = (indeterminate: boolean) => new HoldfastError("WRITE_QUORUM_LOST", message, { cause, details: { indeterminate } });
+    this.refuseWrites(refusal(false));
+    this.#refuseAll(refusal(false), refusal(true));
   }
 
-  #refuseAll(error: unknown): void {
+  /** Refuses everything that is placed; flights with an error of their own where one is given. */
+  #refuseAll(error: unknown, errorOfFlights = error): void {
     this.#closeFilling();
-    const batches = [...this.#flights.map((flight) => flight.batch), ...this.#ready];
-    this.#flights.length = 0;
-    this.#ready.length = 0;
+    const flying = this.#flights.splice(0).map((flight) => flight.batch);
+    const ready = this.#ready.splice(0);
     this.#overlay.clear();
-    for (const batch of batches) for (const waiter of batch.waiters) waiter.refuse(error);
+    for (const batch of flying) for (const waiter of batch.waiters) waiter.refuse(errorOfFlights);
+    for (const batch of ready) for (const waiter of batch.waiters) waiter.refuse(error);
     invariant(this.#filling === undefined, "nothing is left filling after a refusal");
   }
 }

@@ -61,8 +61,9 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
       details: { present, needed: context.profile.data, missing },
     });
   }
-  const { tail, clean, readOnly } = await recoverLog(context);
-  await replayLog(context, tail, options.onReplay);
+  const log = await recoverLog(context);
+  const { tail, clean, unclean, readOnly } = log;
+  await replayLog(context, log, options.onReplay);
   const space = new SpaceGuard(context);
   await space.refresh();
   const counters: ReadCounters = { healthy: 0, degraded: 0 };
@@ -72,10 +73,8 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   const set = new LocalErasureSet(context, { committer, blobs, counters });
   if (readOnly === undefined) {
     blobs.removeLeftovers();
-    if (!clean) set.inBackground(async () => {
-      await resealPacks(context, tail);
-      await blobs.removeOrphans();
-    });
+    if (!clean) set.inBackground(() => resealPacks(context, log));
+    set.inBackground(() => blobs.removeOrphans(unclean));
   }
   return set;
 }

@@ -9,7 +9,7 @@ import { roundUp } from "../base/bytes.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import { matchesChecksum } from "../codec/xxh3.ts";
 import { frameHeaderBytes, parseFrameHeader, shardPosition } from "../format/frame.ts";
-import { driveOfSlot } from "../format/layout.ts";
+import { driveOfSlot, type StripeLayout } from "../format/layout.ts";
 import { decodePackedLocation, type PackedLocation } from "../format/packed-location.ts";
 import type { Member } from "./member.ts";
 import { readWhole } from "./scan-pack.ts";
@@ -36,7 +36,7 @@ export async function readPackedPayload(context: SetContext, payload: Uint8Array
   counters.degraded++;
   const bytes = (await readDegraded(context, location)) ?? (await readSuspicious(context, location));
   if (bytes !== undefined) return bytes;
-  throw damaged(context, location);
+  throw unreadable(context, location);
 }
 
 /** The slots a payload touches. */
@@ -169,12 +169,19 @@ async function readVouchedShard(context: SetContext, location: PackedLocation, s
   return undefined;
 }
 
-function damaged(context: SetContext, location: PackedLocation): HoldfastError {
+function unreadable(context: SetContext, location: PackedLocation): HoldfastError {
   const { data, parity } = location.layout;
-  const there = Array.from({ length: data + parity }, (_, slot) => memberOf(context, location, slot)).filter((member) => member.readable);
-  const details = { pack: location.pack, position: location.shardPosition, data, parity, drivesThere: there.length };
-  if (there.length < data) {
-    return new HoldfastError("DRIVES_MISSING", `${data} drives are needed to read this object and only ${there.length} are there; bring drives back`, { details });
+  const holders = Array.from({ length: data + parity }, (_, slot) => memberOf(context, location, slot));
+  return unreadableError({ holders, layout: location.layout, what: { pack: location.pack, position: location.shardPosition } });
+}
+
+/** Why k shards could not be read: while drives are missing, they may have what is needed; with all of them there it is damage. */
+export function unreadableError(facts: { holders: readonly Member[]; layout: StripeLayout; what: Readonly<Record<string, unknown>> }): HoldfastError {
+  const { data, parity } = facts.layout;
+  const missing = facts.holders.filter((member) => !member.readable).map((member) => member.id);
+  const details = { ...facts.what, data, parity, missingDrives: missing };
+  if (missing.length > 0) {
+    return new HoldfastError("DRIVES_MISSING", `too few of the ${data + parity} shards of this object can be read; bring back drives ${missing.join(", ")}`, { details });
   }
   return new HoldfastError("OBJECT_DAMAGED", "the object is damaged on more drives than its parity covers; restore it from a copy", { details });
 }

@@ -2,11 +2,15 @@
  * Opening the log of a set: finds where it ends and makes every drive agree.
  *
  *   1  states → the newest epoch, and whether it was closed cleanly (then the end is known)
- *   2  otherwise the last pack with a frame is read on all drives in step; the last `batchesInFlightMax` batches, and only they, may not
- *      have been acknowledged: each is kept or cut by `judgeTail`, or opening for writing is refused because absent drives may know more
- *   3  a new epoch, beginning behind the end, is made durable on enough drives: what is cut can never come back
- *   4  the tail is cut on every drive, and the batches kept are written again, whole, on every drive: what was only in the page cache of a
- *      failed machine, or missing on a laggard, is on stable storage now
+ *   2  otherwise the last pack with a frame is read on all drives in step; the last `batchesInFlightMax` batches, and of these only those
+ *      of the newest epoch, may not have been acknowledged: each is kept or cut by `judgeTail`, or opening is refused because absent drives
+ *      may know more. Batches of older epochs were decided on when the newest epoch began.
+ *   3  a higher epoch is promised on enough drives
+ *   4  the batches kept are written again, whole, on every drive: what was only in the page cache of a failed machine, or missing on a
+ *      laggard, is on stable storage now
+ *   5  the new epoch, beginning behind the end, is made durable on enough drives: what is cut can never come back, what is kept stays
+ *   6  the tail is cut on every drive, and the log goes on in a new pack: a footer or frame that an absent drive has behind the end of the
+ *      old one can never be taken for part of it
  *
  * A crash anywhere in here leaves a log that the next opening recovers in the same way.
  */
@@ -16,9 +20,11 @@ import type { FooterEntry } from "../format/footer.ts";
 import { participants } from "../format/layout.ts";
 import { packFileName } from "../format/pack-name.ts";
 import type { DriveState } from "../format/state.ts";
-import { readState, writeStates } from "./drive-state.ts";
+import { cutPack } from "./cut-pack.ts";
+import { promiseEpoch, readStates, writeStates } from "./drive-state.ts";
 import { footerEntryBytes, type LogTail } from "./log-tail.ts";
-import { listPacks } from "./pack-entries.ts";
+import type { Member } from "./member.ts";
+import { listPacks, readFooter, scanEntries } from "./pack-entries.ts";
 import { judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
 import { rewriteFrame } from "./rewrite-frame.ts";
 import { PackScan, type ScanBounds, type ScannedFrame } from "./scan-pack.ts";
@@ -26,17 +32,33 @@ import type { SetContext } from "./set-context.ts";
 
 export interface RecoveredLog {
   readonly tail: LogTail;
+  /** What counts of the packs as they were found. */
+  readonly bounds: ScanBounds;
+  /** The last pack with frames, as it was found. */
+  readonly lastPack: LastPack;
   /** Whether the last session closed the log. */
   readonly clean: boolean;
+  /** The drives on which a crash or an absence may have left blobs that no record names. */
+  readonly unclean: readonly Member[];
   /** Set when too few drives are there to open a new epoch: the set is read-only. */
   readonly readOnly: HoldfastError | undefined;
 }
 
+/** A pack whose committed frames are known. */
+export interface LastPack {
+  readonly pack: number;
+  /** Where its frames end. */
+  readonly position: number;
+  readonly entries: readonly FooterEntry[];
+}
+
+/** @throws TAIL_UNDECIDED, LOG_DAMAGED */
 export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
-  const state = newestState(await readStates(context));
+  const { newest: state, epochMax, unclean } = await readStates(context);
   const bounds: ScanBounds = { epoch: state.epoch, firstSequence: state.firstSequence, belowSequence: Number.POSITIVE_INFINITY };
   const packs = await listPacks(context);
   const end = state.clean ? await cleanEnd(context, state, bounds) : await uncleanEnd(context, packs, bounds);
+  if (end.lastSequence < state.firstSequence - 1) throw damagedLog(end.pack, end.position);
   const tail: LogTail = {
     epoch: state.epoch,
     firstSequence: state.firstSequence,
@@ -44,42 +66,19 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
     committedSequence: end.lastSequence,
     pack: end.pack,
     position: end.position,
-    footer: end.entries,
+    footer: [...end.entries],
     footerBytes: end.entries.reduce((sum, entry) => sum + footerEntryBytes(entry.header.recordsBytes), 0),
   };
-  const readOnly = await openEpoch(context, tail);
+  const readOnly = await openEpoch(context, tail, { epoch: epochMax + 1, doubtful: end.doubtful });
   if (readOnly === undefined && !state.clean) {
-    await cutTail(context, tail, packs);
-    for (const frame of end.doubtful) await rewriteFrame(context, frame);
+    await cutTail(context, end, packs);
+    if (end.position > 0) Object.assign(tail, { pack: end.pack + 1, position: 0, footer: [], footerBytes: 0 });
   }
-  return { tail, clean: state.clean, readOnly };
+  return { tail, bounds, lastPack: end, clean: state.clean, unclean, readOnly };
 }
 
-/** States of the members that have one; members note what they say. */
-async function readStates(context: SetContext): Promise<DriveState[]> {
-  const states: DriveState[] = [];
-  for (const member of context.members) {
-    const state = await readState(member);
-    if (state !== undefined && state.setId === context.id) states.push(state);
-  }
-  return states;
-}
-
-function newestState(states: readonly DriveState[]): DriveState {
-  let newest: DriveState | undefined;
-  for (const state of states) {
-    const newer = newest === undefined || state.epoch > newest.epoch || (state.epoch === newest.epoch && state.clean && !newest.clean);
-    if (newer) newest = state;
-  }
-  if (newest !== undefined) return newest;
-  throw new HoldfastError("LOG_DAMAGED", "no drive of the set has a state file that can be read; bring missing drives back");
-}
-
-interface LogEnd {
+interface LogEnd extends LastPack {
   readonly lastSequence: number;
-  readonly pack: number;
-  readonly position: number;
-  readonly entries: FooterEntry[];
   /** Kept frames at the tail that may be missing or unsynced somewhere. */
   readonly doubtful: readonly ScannedFrame[];
 }
@@ -99,7 +98,6 @@ async function cleanEnd(context: SetContext, state: DriveState, bounds: ScanBoun
 async function uncleanEnd(context: SetContext, packs: readonly number[], bounds: ScanBounds): Promise<LogEnd> {
   for (const pack of [...packs].reverse()) {
     const scan = await PackScan.open(context, pack, bounds);
-    const frames: ScannedFrame[] = [];
     const recent: ScannedFrame[] = [];
     const entries: FooterEntry[] = [];
     for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
@@ -107,14 +105,14 @@ async function uncleanEnd(context: SetContext, packs: readonly number[], bounds:
       entries.push({ header: frame.header, records: frame.records });
       if (recent.length > batchesInFlightMax) recent.shift();
     }
-    if (entries.length === 0) continue;
     if (await scan.hasLaterFrame()) throw damagedLog(pack, scan.position);
-    frames.push(...(await judgeFrames(context, scan, recent)));
-    const cut = recent.length - frames.length;
-    const position = cut === 0 ? scan.position : ((recent[frames.length] as ScannedFrame).header.position);
-    entries.length -= cut;
+    if (entries.length === 0) continue;
+    const undecided = recent.filter((frame) => frame.header.epoch >= bounds.epoch);
+    const kept = await judgeFrames(context, scan, undecided);
+    entries.length -= undecided.length - kept.length;
+    const position = undecided[kept.length]?.header.position ?? scan.position;
     const lastSequence = entries.at(-1)?.header.sequence ?? (await lastSequenceBefore(context, packs, pack, bounds));
-    return { lastSequence, pack, position, entries, doubtful: frames };
+    return { lastSequence, pack, position, entries, doubtful: kept };
   }
   return { lastSequence: 0, pack: packs[0] ?? 1, position: 0, entries: [], doubtful: [] };
 }
@@ -151,41 +149,44 @@ async function judgeFrames(context: SetContext, scan: PackScan, recent: readonly
 /** The last sequence of the packs before one whose only frames were cut. */
 async function lastSequenceBefore(context: SetContext, packs: readonly number[], pack: number, bounds: ScanBounds): Promise<number> {
   for (const earlier of packs.filter((candidate) => candidate < pack).reverse()) {
-    const scan = await PackScan.open(context, earlier, bounds);
-    let last: number | undefined;
-    for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) last = frame.header.sequence;
-    if (last !== undefined) return last;
+    const entries = (await readFooter(context, earlier))?.entries ?? (await scanEntries(context, earlier, bounds)).entries;
+    const last = entries.at(-1);
+    if (last !== undefined) return last.header.sequence;
   }
   return 0;
 }
 
 /** Makes a new epoch durable that begins behind the end. With too few drives for that, the set can only be read. */
-async function openEpoch(context: SetContext, tail: LogTail): Promise<HoldfastError | undefined> {
+async function openEpoch(context: SetContext, tail: LogTail, next: { epoch: number; doubtful: readonly ScannedFrame[] }): Promise<HoldfastError | undefined> {
   const needed = witnessThreshold(context.members.length, context.profile);
-  const present = context.members.filter((member) => member.state === "online").length;
-  const readOnly = (count: number): HoldfastError =>
-    new HoldfastError("WRITE_QUORUM_LOST", `only ${count} of the ${context.members.length} drives of the set can be written, ${needed} are needed; bring drives back and open the store again`, {
-      details: { available: count, needed, indeterminate: false },
-    });
-  if (present < needed) return readOnly(present);
-  tail.epoch++;
-  tail.firstSequence = tail.nextSequence;
-  const told = await writeStates(context, { epoch: tail.epoch, firstSequence: tail.firstSequence, clean: undefined });
-  return told < needed ? readOnly(told) : undefined;
+  const { epoch } = next;
+  const firstSequence = tail.nextSequence;
+  let told = context.members.filter((member) => member.state === "online").length;
+  if (told >= needed) told = await promiseEpoch(context, epoch);
+  if (told >= needed) {
+    for (const frame of next.doubtful) await rewriteFrame(context, frame);
+    told = await writeStates(context, { epoch, firstSequence, clean: undefined });
+  }
+  if (told >= needed) {
+    Object.assign(tail, { epoch, firstSequence });
+    return undefined;
+  }
+  return new HoldfastError("WRITE_QUORUM_LOST", `only ${told} of the ${context.members.length} drives of the set can be written, ${needed} are needed; bring drives back and open the store again`, {
+    details: { available: told, needed, indeterminate: false },
+  });
 }
 
 /** Cuts everything behind the end of the log on every drive that is there. */
-async function cutTail(context: SetContext, tail: LogTail, packs: readonly number[]): Promise<void> {
+async function cutTail(context: SetContext, end: LogEnd, packs: readonly number[]): Promise<void> {
   await Promise.all(
     context.members.map(async (member) => {
       if (member.drive === undefined || member.state !== "online") return;
       try {
-        for (const pack of packs.filter((candidate) => candidate > tail.pack)) {
+        for (const pack of packs.filter((candidate) => candidate > end.pack)) {
           member.forgetPack(pack);
           await member.drive.remove(packFileName(pack));
         }
-        const file = await member.packFile(tail.pack, { create: true });
-        if ((await file.size()) > tail.position) await file.truncate(tail.position);
+        await cutPack(member, end.pack, end.position);
       } catch (error) {
         member.noteWriteFailure(error);
       }

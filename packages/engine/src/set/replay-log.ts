@@ -7,9 +7,8 @@ import type { FooterEntry } from "../format/footer.ts";
 import type { IndexMutation } from "../index/ordered-index.ts";
 import { replayBatch } from "./batch-records.ts";
 import { appliedKey, decodeApplied, encodeApplied } from "./index-entry.ts";
-import type { LogTail } from "./log-tail.ts";
 import { firstSequenceOf, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
-import type { ScanBounds } from "./scan-pack.ts";
+import type { RecoveredLog } from "./recover-log.ts";
 import type { SetContext } from "./set-context.ts";
 
 /** Mutations gathered before the index is written. */
@@ -26,17 +25,18 @@ export function appliedSequence(context: Pick<SetContext, "index">): number {
   return decodeApplied(context.index.get(appliedKey));
 }
 
-export async function replayLog(context: SetContext, tail: LogTail, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
+export async function replayLog(context: SetContext, log: RecoveredLog, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
+  const { tail } = log;
   const applied = appliedSequence(context);
   if (applied > tail.committedSequence) {
     throw new HoldfastError("INDEX_DAMAGED", `the index holds batch ${applied}, the log ends at ${tail.committedSequence}`);
   }
   if (applied === tail.committedSequence) return;
-  const packs = await packsBehind(context, tail, applied);
+  const packs = await packsBehind(context, log, applied);
   const writer = new IndexWriter(context);
   let packsDone = 0;
   for (const { pack, belowSequence } of packs) {
-    for (const entry of await packEntries(context, tail, pack, belowSequence)) {
+    for (const entry of await packEntries(context, log, pack, belowSequence)) {
       const { sequence } = entry.header;
       if (sequence > applied && sequence <= tail.committedSequence) writer.add(entry);
     }
@@ -52,13 +52,13 @@ interface PackToReplay {
 }
 
 /** The packs that hold batches behind `applied`, ascending: looked for from the last one back. */
-async function packsBehind(context: SetContext, tail: LogTail, applied: number): Promise<PackToReplay[]> {
-  const packs = (await listPacks(context)).filter((pack) => pack <= tail.pack);
+async function packsBehind(context: SetContext, log: RecoveredLog, applied: number): Promise<PackToReplay[]> {
+  const packs = (await listPacks(context)).filter((pack) => pack <= log.lastPack.pack);
   const found: PackToReplay[] = [];
   let belowSequence = Number.POSITIVE_INFINITY;
   for (const pack of packs.reverse()) {
     found.unshift({ pack, belowSequence });
-    const first = await firstSequenceOf(context, pack, boundsOf(tail, belowSequence));
+    const first = await firstSequenceOf(context, pack, { ...log.bounds, belowSequence });
     if (first === undefined) continue;
     if (first <= applied + 1) break;
     belowSequence = first;
@@ -66,14 +66,10 @@ async function packsBehind(context: SetContext, tail: LogTail, applied: number):
   return found;
 }
 
-function boundsOf(tail: LogTail, belowSequence: number): ScanBounds {
-  return { epoch: tail.epoch, firstSequence: tail.firstSequence, belowSequence };
-}
-
-async function packEntries(context: SetContext, tail: LogTail, pack: number, belowSequence: number): Promise<readonly FooterEntry[]> {
-  if (pack === tail.pack) return tail.footer;
+async function packEntries(context: SetContext, log: RecoveredLog, pack: number, belowSequence: number): Promise<readonly FooterEntry[]> {
+  if (pack === log.lastPack.pack) return log.lastPack.entries;
   const footer = await readFooter(context, pack);
-  return footer?.entries ?? (await scanEntries(context, pack, boundsOf(tail, belowSequence))).entries;
+  return footer?.entries ?? (await scanEntries(context, pack, { ...log.bounds, belowSequence })).entries;
 }
 
 /** Gathers the changes of many batches for one write of the index. */

@@ -1,8 +1,10 @@
 import { HoldfastError } from "../base/errors.ts";
 import type { EncodedBatch } from "./encode-batch.ts";
-import { writeStates } from "./drive-state.ts";
+import { cutPack } from "./cut-pack.ts";
+import { promiseEpoch, writeStates } from "./drive-state.ts";
 import type { Flight } from "./flight.ts";
 import type { LogTail } from "./log-tail.ts";
+import type { Member } from "./member.ts";
 import { witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
 
@@ -18,28 +20,30 @@ export async function retract(context: SetContext, tail: LogTail, flights: reado
   if (first === undefined) return;
   const { pack, position } = (first.encoded as EncodedBatch).header;
   const sentTo = new Set(written.flatMap((flight) => flight.sentTo));
-  let outOfReach = 0;
-  for (const member of sentTo) {
-    if (member.state === "failed") outOfReach++;
-    else if (!(await cut())) outOfReach++;
-    async function cut(): Promise<boolean> {
-      try {
-        await member.withPack(pack, { create: true }, (file) => file.truncate(position));
-        return true;
-      } catch (error) {
-        member.noteWriteFailure(error);
-        return false;
-      }
-    }
-  }
+  const inReach = await Promise.all([...sentTo].map((member) => cut(member, pack, position)));
   tail.position = position;
-  if (outOfReach === 0) return;
+  if (inReach.every((done) => done)) return;
   const epoch = tail.epoch + 1;
-  const firstSequence = first.batch.sequence;
-  const told = await writeStates(context, { epoch, firstSequence, clean: undefined });
-  if (told < witnessThreshold(context.members.length, context.profile)) {
+  const firstSequence = tail.committedSequence + 1;
+  const needed = witnessThreshold(context.members.length, context.profile);
+  let told = await promiseEpoch(context, epoch);
+  if (told >= needed) told = await writeStates(context, { epoch, firstSequence, clean: undefined });
+  if (told < needed) {
     throw new HoldfastError("WRITE_QUORUM_LOST", `only ${told} drives could be told that a write was taken back`, { details: { indeterminate: true } });
   }
   tail.epoch = epoch;
   tail.firstSequence = firstSequence;
+}
+
+async function cut(member: Member, pack: number, position: number): Promise<boolean> {
+  if (member.state === "failed") return false;
+  try {
+    await cutPack(member, pack, position);
+    // It lacks nothing that was kept: the next write, perhaps a smaller one, is tried on it again.
+    if (member.state === "full") member.state = "online";
+    return true;
+  } catch (error) {
+    member.noteWriteFailure(error);
+    return false;
+  }
 }

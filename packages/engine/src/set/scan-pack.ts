@@ -2,8 +2,9 @@
  * Reads the frames of a pack from all drives in step. Frames lie at the same position on every drive, so what one drive has lost another
  * one tells: at each position the header with the highest epoch wins, and its length leads to the next.
  *
- * A frame that a later epoch has cut (an older epoch, a sequence at or above the later epoch's first) is not there; nor is one whose
- * sequence the next pack has: both can only lie on a drive that was away when the tail was cut.
+ * A frame that a later epoch has cut (an older epoch, a sequence at or above the later epoch's first) is not there; nor is one that is out
+ * of order (an older epoch or sequence than the frame before it, a sequence that the next pack has): such frames can only lie on a drive
+ * that was away when the tail was cut.
  */
 import { matchesChecksum } from "../codec/xxh3.ts";
 import { type FrameHeader, frameBytes, frameHeaderBytes, noSlot, parseFrameHeader, recordsPosition, sameBatch, shardPosition } from "../format/frame.ts";
@@ -43,6 +44,7 @@ export class PackScan {
   /** Where the next frame is looked for. */
   position = 0;
   #lastSequence = 0;
+  #lastEpoch = 0;
   readonly #context: Pick<SetContext, "id">;
   readonly #bounds: ScanBounds;
   readonly #copies: readonly Copy[];
@@ -75,6 +77,7 @@ export class PackScan {
     if (records === undefined) return undefined;
     this.position += frameBytes(header);
     this.#lastSequence = header.sequence;
+    this.#lastEpoch = header.epoch;
     return { header, records, holders };
   }
 
@@ -93,7 +96,8 @@ export class PackScan {
   #belongs(header: FrameHeader, position: number): boolean {
     if (header.setId !== this.#context.id || header.pack !== this.pack || header.position !== position) return false;
     const wasCut = header.epoch < this.#bounds.epoch && header.sequence >= this.#bounds.firstSequence;
-    return !wasCut && header.sequence > this.#lastSequence && header.sequence < this.#bounds.belowSequence;
+    const inOrder = header.epoch >= this.#lastEpoch && header.sequence > this.#lastSequence;
+    return !wasCut && inOrder && header.sequence < this.#bounds.belowSequence;
   }
 
   async #records(header: FrameHeader, holders: ReadonlyMap<Member, FrameHeader>): Promise<Uint8Array | undefined> {
@@ -118,14 +122,15 @@ export class PackScan {
   }
 
   /**
-   * Looks past the position for any sound later frame on any drive. At a torn tail there is none; where there is one, what lies at the
-   * position is not a tail but damage.
+   * Looks past the position for any sound later frame on any drive. At a torn tail there is none, because a drive gets a frame only when
+   * the one before it is durable there; where there is one, what lies at the position is not a tail but damage. A header at the position
+   * itself says nothing: of a torn frame it may be all that was kept.
    */
   async hasLaterFrame(): Promise<boolean> {
     const windowBytes = 1024 * 1024;
     for (const { file } of this.#copies) {
       const size = await file.size();
-      for (let start = this.position; start < size; start += windowBytes) {
+      for (let start = this.position + unitBytes; start < size; start += windowBytes) {
         const bytes = await readUpTo(file, start, windowBytes);
         for (let at = 0; bytes !== undefined && at + frameHeaderBytes <= bytes.byteLength; at += unitBytes) {
           const header = parseFrameHeader(bytes, at);
