@@ -20,7 +20,7 @@
  * On file systems without links the file is created in place; one who reads it half-written waits a moment before calling it damaged.
  * Nothing here is synced: after a power cut every holder is gone anyway.
  */
-import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { toHex } from "../base/bytes.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -209,12 +209,24 @@ async function removeLeftovers(location: string, own: number): Promise<void> {
 /** Says `released` in the own file, if it still is the own file: an operator may have removed it, and another process taken the drive. */
 async function releaseLock(location: string, path: string, holder: LockHolder): Promise<void> {
   const temporary = temporaryPath(location);
+  const held = formatLock({ version: 1, state: "held", holder });
+  const released: LockContent = { version: 1, state: "released", holder };
   try {
-    const held = formatLock({ version: 1, state: "held", holder });
     if ((await readFile(path, "utf8")) !== held) return;
-    await writeFile(temporary, formatLock({ version: 1, state: "released", holder }), { mode: 0o644 });
+    await writeFile(temporary, formatLock(released), { mode: 0o644 });
     await rename(temporary, path);
   } catch {
     await rm(temporary, { force: true }).catch(() => {});
+    await overwrite(path, JSON.stringify(released).padEnd(held.length)).catch(() => {});
+  }
+}
+
+/** A full drive has no room for a new file, but takes other bytes in the old one. Who reads it half-written finds it damaged: free as well. */
+async function overwrite(path: string, text: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.write(text, 0);
+  } finally {
+    await file.close();
   }
 }

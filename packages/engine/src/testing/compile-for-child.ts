@@ -1,5 +1,6 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
+import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
@@ -11,6 +12,13 @@ export interface CompiledScript {
   remove(): Promise<void>;
 }
 
+/** Where npm has put the engine's dependencies. */
+function packagesFolder(): string {
+  const inside = createRequire(import.meta.url).resolve("msgpackr");
+  const name = `${sep}node_modules${sep}`;
+  return inside.slice(0, inside.lastIndexOf(name) + name.length - 1);
+}
+
 const sourceRoot = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const options: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2023,
@@ -19,7 +27,7 @@ const options: ts.CompilerOptions = {
   rewriteRelativeImportExtensions: true,
 };
 
-/** Compiles `entry` (a path below `src/`) and what it imports from the engine, file by file, into a temporary folder. No npm packages. */
+/** Compiles `entry` (a path below `src/`) and what it imports from the engine, file by file, into a temporary folder beside npm's packages. */
 export async function compileForChild(entry: string): Promise<CompiledScript> {
   const folder = await makeTemporaryFolder();
   const target = (source: string): string => join(folder.path, relative(sourceRoot, source).replace(/\.ts$/, ".js"));
@@ -35,6 +43,9 @@ export async function compileForChild(entry: string): Promise<CompiledScript> {
     }
   }
   await writeFile(join(folder.path, "package.json"), '{ "type": "module" }\n');
+  await symlink(packagesFolder(), join(folder.path, "node_modules"), "junction");
+  // For children that run as another user.
+  await chmod(folder.path, 0o755);
   await compile(join(sourceRoot, entry));
   return { path: target(join(sourceRoot, entry)), remove: folder.remove };
 }
