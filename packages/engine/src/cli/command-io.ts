@@ -29,7 +29,7 @@ export interface CommandContext {
 }
 
 /** What a subcommand does; answers its exit code, success when it answers none. */
-export type CommandWork = (context: CommandContext) => Promise<number | undefined | void>;
+export type CommandWork = (context: CommandContext) => Promise<number> | Promise<void>;
 
 /** Carries out a subcommand's work; every subcommand's action ends in a call of it. */
 export type RunWork = (work: CommandWork) => Promise<void>;

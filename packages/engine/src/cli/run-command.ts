@@ -30,7 +30,7 @@ The store is the one of ./holdfast.json, of --store FILE, or of the variable HOL
 export async function runCommand(argv: readonly string[], io: CommandIo): Promise<number> {
   const out = new Output(io, wantsJson(argv));
   let exitCode: number = exitCodes.ok;
-  const program = createProgram(io, out, async (work) => {
+  const program = createProgram(io, async (work) => {
     const { store } = program.opts<{ store?: string }>();
     exitCode = (await work({ io, out, json: out.json, storeOption: store })) ?? exitCodes.ok;
   });
@@ -63,7 +63,7 @@ function failWith(error: unknown, io: CommandIo, out: Output): number {
   return errorExitCode(error);
 }
 
-function createProgram(io: CommandIo, out: Output, run: RunWork): Command {
+function createProgram(io: CommandIo, run: RunWork): Command {
   const program = new Command("holdfast")
     .description(introduction)
     .version(version, "-V, --version", "show the version")
