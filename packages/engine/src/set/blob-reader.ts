@@ -31,16 +31,19 @@ export class LocalBlobReader implements BlobReader {
   readonly #files = new Map<number, Promise<DriveFile | undefined>>();
   readonly #counters: ReadCounters;
   readonly #unpin: () => void;
+  /** Aborted with the error to end with when the set is being closed. */
+  readonly #closing: AbortSignal;
   #reading = 0;
   #closed = false;
 
-  constructor(context: SetContext, place: BlobPlace, options: { counters: ReadCounters; unpin: () => void }) {
+  constructor(context: SetContext, place: BlobPlace, options: { counters: ReadCounters; unpin: () => void; closing: AbortSignal }) {
     this.#context = context;
     this.#place = place;
     this.sizeBytes = place.sizeBytes;
     this.#geometry = shardGeometry({ data: place.layout.data, stripeBytes: place.stripeBytes, sizeBytes: place.sizeBytes });
     this.#counters = options.counters;
     this.#unpin = options.unpin;
+    this.#closing = options.closing;
   }
 
   async *read(range: { readonly start: number; readonly end: number }, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
@@ -52,11 +55,14 @@ export class LocalBlobReader implements BlobReader {
     const readStripe = (stripe: number): Promise<Uint8Array[]> =>
       this.#readStripe(stripe, Math.max(0, start - stripe * stripeBytes), Math.min(stripeBytes, end - stripe * stripeBytes));
     this.#reading++;
+    let ahead: Promise<Uint8Array[]> | undefined;
     try {
       let stripe = Math.floor(start / stripeBytes);
-      let ahead: Promise<Uint8Array[]> | undefined = readStripe(stripe);
+      ahead = readStripe(stripe);
+      ahead.catch(() => undefined);
       while (ahead !== undefined) {
         throwIfAborted(signal);
+        this.#closing.throwIfAborted();
         const pieces: Uint8Array[] = await ahead;
         stripe++;
         ahead = stripe <= lastStripe ? readStripe(stripe) : undefined;
@@ -64,6 +70,8 @@ export class LocalBlobReader implements BlobReader {
         for (const piece of pieces) yield piece;
       }
     } finally {
+      // The files are not closed under a read.
+      await ahead?.catch(() => undefined);
       this.#reading--;
       if (this.#closed) this.#release();
     }
@@ -179,6 +187,8 @@ export class LocalBlobReader implements BlobReader {
   }
 
   #unreadable(stripe: number): HoldfastError {
+    // Whoever closes the set closes its drives: what they refuse then is no damage.
+    this.#closing.throwIfAborted();
     const { blob, layout } = this.#place;
     const holders = Array.from({ length: layout.data + layout.parity }, (_, slot) => this.#member(slot));
     return unreadableError({ holders, layout, what: { blob: formatBlobId(blob), stripe } });

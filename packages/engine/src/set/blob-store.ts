@@ -9,10 +9,11 @@ import type { Drive } from "../drive/drive.ts";
 import type { Compute } from "../compute/compute.ts";
 import type { BatchChange } from "./batch.ts";
 import { LocalBlobReader } from "./blob-reader.ts";
-import { writeBlobShards } from "./blob-writer.ts";
+import { type BlobInput, type BlobPlan, writeBlobShards } from "./blob-writer.ts";
 import { chooseLayout } from "./choose-layout.ts";
+import { closedError } from "./closed-error.ts";
 import type { BlobLocation, BlobOptions, BlobReader, WrittenBlob } from "./erasure-set.ts";
-import { blobIdBytes, decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey } from "./index-entry.ts";
+import { blobIdBytes, decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
 import type { ReadCounters } from "./read-packed.ts";
 import type { SetContext } from "./set-context.ts";
@@ -30,6 +31,10 @@ export class BlobStore {
   /** Given up while somebody had them open. */
   readonly #waiting = new Map<string, BlobLocation>();
   readonly #removing = new Set<Promise<void>>();
+  /** Written and not yet named by a commit or discarded. */
+  readonly #unnamed = new Map<string, BlobLocation>();
+  readonly #writing = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
 
   constructor(context: SetContext, parts: { compute: Compute; space: SpaceGuard; counters: ReadCounters; epoch: number }) {
     this.#context = context;
@@ -42,20 +47,41 @@ export class BlobStore {
   async write(source: AsyncIterable<Uint8Array>, options: BlobOptions): Promise<WrittenBlob> {
     this.#space.check();
     const counter = this.#counter++;
-    const layout = chooseLayout(this.#context, options.profile ?? this.#context.profile, counter);
+    const takers = this.#context.members.filter((member) => member.writable);
+    const layout = chooseLayout(this.#context, takers, { wanted: options.profile ?? this.#context.profile, turn: counter });
     const plan = { blob: { epoch: this.#epoch, counter }, layout, timeMs: Math.floor(this.#context.clock.nowMs()) };
     const onBytes = (bytesPerDrive: number): void => {
       this.#space.note(bytesPerDrive);
       this.#space.check();
     };
-    return writeBlobShards(this.#context, this.#compute, plan, { source, options, onBytes });
+    const writing = this.#writeShards(plan, { source, options, onBytes, closing: this.#closing.signal });
+    const settled: Promise<unknown> = writing.catch(() => undefined).finally(() => this.#writing.delete(settled));
+    this.#writing.add(settled);
+    return writing;
+  }
+
+  async #writeShards(plan: BlobPlan, input: BlobInput): Promise<WrittenBlob> {
+    const written = await writeBlobShards(this.#context, this.#compute, plan, input);
+    this.#unnamed.set(formatBlobId(plan.blob), written.blob);
+    return written;
+  }
+
+  /** Ends what is being written and lets no reader begin another stripe; resolves when nothing of it is left on the drives. */
+  async endWrites(): Promise<void> {
+    this.#closing.abort(closedError());
+    await Promise.all(this.#writing);
+  }
+
+  /** Removes what no commit has named: after `endWrites` and the last commit nobody will. */
+  async discardUnnamed(): Promise<void> {
+    await Promise.all([...this.#unnamed.values()].map((location) => this.discard(location)));
   }
 
   open(location: BlobLocation): BlobReader {
     const place = decodeBlobLocation(location);
     const id = formatBlobId(place.blob);
     this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1);
-    return new LocalBlobReader(this.#context, place, { counters: this.#counters, unpin: () => this.#unpin(id) });
+    return new LocalBlobReader(this.#context, place, { counters: this.#counters, unpin: () => this.#unpin(id), closing: this.#closing.signal });
   }
 
   #unpin(id: string): void {
@@ -71,16 +97,18 @@ export class BlobStore {
     this.#removeFreed(freed);
   }
 
-  /** Looks for blobs that a committed batch has given up. */
+  /** Looks for blobs that a committed batch has named or given up. */
   noteCommitted(changes: readonly BatchChange[]): void {
-    for (const change of changes) {
-      if (change.key[0] !== freedBlobRange.start[0] || change.entry === undefined) continue;
-      this.#free(change.entry.value as BlobLocation);
+    for (const { key, entry } of changes) {
+      if (entry === undefined) continue;
+      const location = entry.value as BlobLocation;
+      if (key[0] === liveBlobRange.start[0]) this.#unnamed.delete(idOf(location));
+      if (key[0] === freedBlobRange.start[0]) this.#free(location);
     }
   }
 
   #free(location: BlobLocation): void {
-    const id = formatBlobId(decodeBlobLocation(location).blob);
+    const id = idOf(location);
     if (this.#pins.has(id)) this.#waiting.set(id, location);
     else this.#removeFreed(location);
   }
@@ -106,6 +134,7 @@ export class BlobStore {
   /** Removes a blob's shards; resolves true when no drive of it is left out. */
   async discard(location: BlobLocation): Promise<boolean> {
     const place: BlobPlace = decodeBlobLocation(location);
+    this.#unnamed.delete(formatBlobId(place.blob));
     const removed = await Promise.all(
       participants(place.layout).map(async (ordinal) => {
         const member = this.#context.members[ordinal];
@@ -155,4 +184,8 @@ export class BlobStore {
   async drain(): Promise<void> {
     while (this.#removing.size > 0) await Promise.all(this.#removing);
   }
+}
+
+function idOf(location: BlobLocation): string {
+  return formatBlobId(decodeBlobLocation(location).blob);
 }

@@ -5,7 +5,7 @@
  * A drive that fails on the way is left out as long as the rest still makes the threshold of `quorum.ts`; the missing shard is made again
  * later. On any other error, or an abort, every file is removed.
  */
-import { HoldfastError, isHoldfastError, throwIfAborted } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import type { Compute } from "../compute/compute.ts";
 import type { StripeBuffer } from "../compute/stripe-buffers.ts";
 import { createDigest, type DigestName, resumeDigest } from "../codec/digest.ts";
@@ -21,6 +21,7 @@ import type { BlobLocation, BlobOptions, WrittenBlob } from "./erasure-set.ts";
 import type { Member } from "./member.ts";
 import { shardThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
+import { StopSignal } from "./stop-signal.ts";
 
 interface ShardFile {
   readonly slot: number;
@@ -34,14 +35,23 @@ export interface BlobPlan {
   readonly timeMs: number;
 }
 
+export interface BlobInput {
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly options: BlobOptions;
+  /** Told of bytes written to each drive; may throw to end the blob. */
+  readonly onBytes: (bytesPerDrive: number) => void;
+  /** Fires with the error to end with when the set is being closed. */
+  readonly closing: AbortSignal;
+}
+
 /** Streams the source into the shard files of a new blob. */
 export async function writeBlobShards(
   context: SetContext,
   compute: Compute,
   plan: BlobPlan,
-  input: { source: AsyncIterable<Uint8Array>; options: BlobOptions; onBytes: (bytesPerDrive: number) => void },
+  input: BlobInput,
 ): Promise<WrittenBlob> {
-  const writer = new BlobWriter(context, compute, plan, input.options, input.onBytes);
+  const writer = new BlobWriter(context, compute, plan, input);
   try {
     return await writer.write(input.source);
   } catch (error) {
@@ -54,7 +64,7 @@ class BlobWriter {
   readonly #context: SetContext;
   readonly #compute: Compute;
   readonly #plan: BlobPlan;
-  readonly #options: BlobOptions;
+  readonly #stop: StopSignal;
   readonly #onBytes: (bytesPerDrive: number) => void;
   #files: ShardFile[] = [];
   #finished: ShardFile[] = [];
@@ -63,60 +73,71 @@ class BlobWriter {
   #stripe = 0;
   #sizeBytes = 0;
 
-  constructor(context: SetContext, compute: Compute, plan: BlobPlan, options: BlobOptions, onBytes: (bytesPerDrive: number) => void) {
+  constructor(context: SetContext, compute: Compute, plan: BlobPlan, input: BlobInput) {
     this.#context = context;
     this.#compute = compute;
     this.#plan = plan;
-    this.#options = options;
-    this.#onBytes = onBytes;
-    this.#digests = options.digests.map((name) => ({ name: name as DigestName, state: undefined }));
+    this.#stop = new StopSignal(input.options.signal, input.closing);
+    this.#onBytes = input.onBytes;
+    this.#digests = input.options.digests.map((name) => ({ name: name as DigestName, state: undefined }));
   }
 
   async write(source: AsyncIterable<Uint8Array>): Promise<WrittenBlob> {
-    await this.#open();
+    const pieces = source[Symbol.asyncIterator]();
+    try {
+      await this.#open();
+      await this.#writeStripes(pieces);
+      this.#stop.check();
+      return await this.#finish();
+    } catch (error) {
+      // Not waited for: a source may never answer, and what led here is the error to report.
+      void Promise.resolve()
+        .then(() => pieces.return?.())
+        .catch(() => undefined);
+      throw this.#stop.signal.aborted && isHoldfastError(error, "ABORTED") ? this.#stop.error() : error;
+    } finally {
+      this.#stop.release();
+    }
+  }
+
+  /** One stripe is coded and written while the next one fills. */
+  async #writeStripes(pieces: AsyncIterator<Uint8Array>): Promise<void> {
     const { stripeBytes } = this.#context.settings;
     let flushing: Promise<void> | undefined;
     let buffer: StripeBuffer | undefined;
     let filled = 0;
-    const flush = async (full: StripeBuffer, dataBytes: number): Promise<void> => {
+    const flush = async (): Promise<void> => {
       const previous = flushing;
-      flushing = this.#flush(full, dataBytes, previous);
+      flushing = this.#flush(buffer as StripeBuffer, filled, previous);
       flushing.catch(() => undefined);
+      buffer = undefined;
+      filled = 0;
       await previous;
     };
     try {
-      for await (const bytes of source) {
+      for (let step = await this.#stop.race(pieces.next()); step.done !== true; step = await this.#stop.race(pieces.next())) {
+        const bytes = step.value;
         for (let at = 0; at < bytes.byteLength; ) {
-          throwIfAborted(this.#options.signal);
+          this.#stop.check();
           buffer ??= await this.#acquire();
           const count = Math.min(bytes.byteLength - at, stripeBytes - filled);
           buffer.bytes.set(bytes.subarray(at, at + count), filled);
           filled += count;
           at += count;
-          if (filled < stripeBytes) continue;
-          const full = buffer;
-          buffer = undefined;
-          filled = 0;
-          await flush(full, stripeBytes);
+          if (filled === stripeBytes) await flush();
         }
       }
-      if (buffer !== undefined) {
-        const last = buffer;
-        buffer = undefined;
-        await flush(last, filled);
-      }
+      if (buffer !== undefined) await flush();
     } finally {
       buffer?.release();
       await Promise.resolve(flushing).catch(() => undefined);
     }
     await flushing;
-    throwIfAborted(this.#options.signal);
-    return this.#finish();
   }
 
   #acquire(): Promise<StripeBuffer> {
     const { data, parity } = this.#plan.layout;
-    return this.#compute.acquire((data + parity) * pieceBytesOf(this.#context.settings.stripeBytes, data), this.#options.signal);
+    return this.#compute.acquire((data + parity) * pieceBytesOf(this.#context.settings.stripeBytes, data), this.#stop.signal);
   }
 
   async #open(): Promise<void> {

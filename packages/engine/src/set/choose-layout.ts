@@ -6,16 +6,15 @@ import { fitProfile, witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
 
 /**
- * How the next stripe lies on the drives: the wanted profile over the drives that can be written, narrowed when drives are away. `turn`
- * (a sequence number) rotates both which drives take part and which of them hold data, so that reads spread evenly.
+ * How the next stripe lies on the drives: the wanted profile over the drives that take it, narrowed when some are away. `turn` (a sequence
+ * number) rotates both which drives take part and which of them hold data, so that reads spread evenly.
  * @throws WRITE_QUORUM_LOST
  */
-export function chooseLayout(context: SetContext, wanted: ErasureProfile, turn: number): StripeLayout {
-  const { members, settings } = context;
-  const writable = members.filter((member) => member.writable);
-  const witnesses = witnessThreshold(members.length, context.profile);
-  const profile = fitProfile(wanted, { available: writable.length, witnesses, survive: settings.survive });
+export function chooseLayout(context: SetContext, takers: readonly Member[], stripe: { wanted: ErasureProfile; turn: number }): StripeLayout {
+  const { wanted, turn } = stripe;
+  const witnesses = witnessThreshold(context.members.length, context.profile);
+  const profile = fitProfile(wanted, { available: takers.length, witnesses, survive: context.settings.survive });
   const width = profile.data + profile.parity;
-  const drives = Array.from({ length: width }, (_, i) => (writable[(turn + i) % writable.length] as Member).ordinal);
+  const drives = Array.from({ length: width }, (_, i) => (takers[(turn + i) % takers.length] as Member).ordinal);
   return { data: profile.data, parity: profile.parity, drives: maskOfDrives(drives), rotation: turn % width };
 }

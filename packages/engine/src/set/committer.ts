@@ -12,11 +12,11 @@
  */
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-import { batchesInFlightMax } from "../base/limits.ts";
+import { batchesInFlightMax, operationRecordsMax } from "../base/limits.ts";
 import { Batch, BatchTransaction, Overlay, type Waiter } from "./batch.ts";
 import type { ErasureProfile, SetOperation } from "./erasure-set.ts";
 import { type Flight, startFlight } from "./flight.ts";
-import { appliedKey, encodeApplied, indexMutation } from "./index-entry.ts";
+import { appliedKey, batchRecordsMax, encodeApplied, indexMutation } from "./index-entry.ts";
 import { addToFooter, type LogTail } from "./log-tail.ts";
 import { footerEntry } from "./encode-batch.ts";
 import { retract } from "./retract.ts";
@@ -140,7 +140,8 @@ export class Committer {
     batch.operations++;
     batch.waiters.push(waiter);
     const { batchOperationsMax, batchBytesMax } = this.#context.settings;
-    if (batch.operations >= batchOperationsMax || batch.payloadBytes + batch.recordsBytesBound >= batchBytesMax) this.#closeFilling();
+    const isFull = batch.operations >= batchOperationsMax || batch.payloadBytes + batch.recordsBytesBound >= batchBytesMax;
+    if (isFull || batch.changes.length + operationRecordsMax > batchRecordsMax) this.#closeFilling();
     this.#schedule();
   }
 
@@ -190,10 +191,11 @@ export class Committer {
       this.#closeFilling();
     }
     const batch = this.#ready[0] as Batch;
-    const flight = startFlight(this.#context, this.tail, batch, { alone: this.#flights.length === 0 });
+    const flight = startFlight(this.#context, this.tail, batch, this.#flights);
     if (flight === "new pack needed, wait") return false;
     this.#ready.shift();
     if (flight.sealed !== undefined) this.#seal(flight.sealed);
+    this.#space.note(flight.encoded?.frameBytes ?? 0);
     this.#flights.push(flight);
     this.#space.note(flight.encoded?.frameBytes ?? 0);
     void flight.outcome.then((acked) => {

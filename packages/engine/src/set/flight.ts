@@ -2,6 +2,7 @@
  * One batch on its way to the drives: laid out at the end of the log, coded, sent to every drive that can take it, counted.
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import type { DriveFile } from "../drive/drive.ts";
 import type { FooterEntry } from "../format/footer.ts";
 import { noSlot } from "../format/frame.ts";
 import { slotOfDrive } from "../format/layout.ts";
@@ -27,6 +28,8 @@ export interface Flight {
   readonly encoded: EncodedBatch | undefined;
   /** The members that were sent a frame. */
   readonly sentTo: readonly Member[];
+  /** Those of them that have it or may still get it. */
+  readonly holders: Set<Member>;
   /** True when the quorum has it on stable storage, false when it cannot get there. */
   readonly outcome: Promise<boolean>;
   acked: boolean | undefined;
@@ -37,44 +40,57 @@ export interface Flight {
 }
 
 /**
- * Starts the next batch of the log. Changing packs waits until nothing else is in flight, so that a frame in a pack says that every
- * frame of the packs before is committed.
+ * Starts the next batch of the log. Two rules make what recovery finds at the tail unambiguous: changing packs waits until nothing else is
+ * in flight, so that a frame in a pack says that every frame of the packs before is committed; and a drive that misses a batch in flight
+ * gets no later one beside it, so that a frame on a drive says that it has all uncommitted ones before.
  */
-export function startFlight(context: SetContext, tail: LogTail, batch: Batch, options: { alone: boolean }): Flight | "new pack needed, wait" {
-  const idle = { batch, encoded: undefined, sentTo: [], sealed: undefined };
+export function startFlight(context: SetContext, tail: LogTail, batch: Batch, before: readonly Flight[]): Flight | "new pack needed, wait" {
+  const idle = { batch, encoded: undefined, sentTo: [], holders: new Set<Member>(), sealed: undefined };
+  const takers = context.members.filter((member) => (batch.payloadBytes === 0 ? member.takesRecords : member.writable) && hasAll(member, before));
   if (batch.changes.length === 0) return { ...idle, outcome: Promise.resolve(true), acked: undefined, failure: undefined };
   let layout: ReturnType<typeof chooseLayout>;
   try {
-    layout = chooseLayout(context, batch.profile, batch.sequence);
+    layout = chooseLayout(context, takers, { wanted: batch.profile, turn: batch.sequence });
   } catch (error) {
     return { ...idle, outcome: Promise.resolve(false), acked: undefined, failure: error as HoldfastError };
   }
   const frameBytesBound = batch.recordsBytesBound + shardBytesOf(batch.payloadBytes, layout.data);
   let sealed: FullPack | undefined;
   if (needsNewPack(tail, { frameBytes: frameBytesBound, recordsBytes: batch.recordsBytesBound }, context.settings)) {
-    if (!options.alone) return "new pack needed, wait";
+    if (before.length > 0) return "new pack needed, wait";
     sealed = { pack: tail.pack, position: tail.position, entries: tail.footer };
     Object.assign(tail, { pack: tail.pack + 1, position: 0, footer: [], footerBytes: 0 });
   }
   const place = { setId: context.id, pack: tail.pack, position: tail.position, epoch: tail.epoch, survive: context.settings.survive };
   const encoded = encodeBatch(batch, placeAndEncodeRecords(batch, layout, place), layout, place);
   tail.position += encoded.frameBytes;
-  const sentTo = context.members.filter((member) => member.writable);
   const tally = new AckTally({
     shards: layout.data + layout.parity,
     shardThreshold: shardThreshold(layout, context.settings.survive),
-    witnesses: sentTo.length,
+    witnesses: takers.length,
     witnessThreshold: witnessThreshold(context.members.length, context.profile),
   });
-  const flight: Flight = { batch, encoded, sentTo, outcome: tally.outcome, acked: undefined, failure: undefined, sealed };
+  const flight: Flight = { batch, encoded, sentTo: takers, holders: new Set(takers), outcome: tally.outcome, acked: undefined, failure: undefined, sealed };
   for (const member of context.members) {
-    if (sentTo.includes(member)) void sendFrame(context, flight, encoded, member, tally);
+    if (takers.includes(member)) void sendFrame(context, { flight, encoded, before: [...before] }, member, tally);
     else member.missedFrames++;
   }
   return flight;
 }
 
-async function sendFrame(context: SetContext, flight: Flight, encoded: EncodedBatch, member: Member, tally: AckTally): Promise<void> {
+/** True when a member has, or may still get, every one of these flights. */
+function hasAll(member: Member, flights: readonly Flight[]): boolean {
+  return flights.every(({ encoded, holders }) => encoded === undefined || holders.has(member));
+}
+
+interface Sending {
+  readonly flight: Flight;
+  readonly encoded: EncodedBatch;
+  /** The flights that were under way when this one started. */
+  readonly before: readonly Flight[];
+}
+
+async function sendFrame(context: SetContext, { flight, encoded, before }: Sending, member: Member, tally: AckTally): Promise<void> {
   const { header } = encoded;
   const hasShard = slotOfDrive(header.layout, member.ordinal) !== noSlot;
   let counted = false;
@@ -83,23 +99,27 @@ async function sendFrame(context: SetContext, flight: Flight, encoded: EncodedBa
     counted = true;
   };
   const buffers = frameBuffers(encoded, member.ordinal);
-  try {
-    await member.enqueue(async () => {
-      if (member.state !== "online") throw member.missingError();
-      await member.withPack(header.pack, { create: true }, async (file) => {
-        if (context.settings.durability === "full") return file.writeDurable(header.position, buffers);
-        await file.write(header.position, buffers);
-        count(true);
-        return file.sync();
-      });
-    });
+  const write = async (file: DriveFile): Promise<void> => {
+    if (context.settings.durability === "full") return file.writeDurable(header.position, buffers);
+    await file.write(header.position, buffers);
     count(true);
-  } catch (error) {
-    member.noteWriteFailure(error);
-    member.missedFrames++;
-    flight.failure ??= failureFor(error);
-    count(false);
-  }
+    return file.sync();
+  };
+  await member.enqueue(async () => {
+    try {
+      if (!hasAll(member, before)) throw new HoldfastError("DRIVE_FAILED", `drive ${member.id} did not take the write before`);
+      await member.withPack(header.pack, { create: true }, write).catch((error: unknown) => {
+        member.noteWriteFailure(error);
+        throw error;
+      });
+      count(true);
+    } catch (error) {
+      member.missedFrames++;
+      flight.holders.delete(member);
+      flight.failure ??= failureFor(error);
+      count(false);
+    }
+  });
 }
 
 /** What a caller is told when a drive's failure has cost the batch its quorum. */

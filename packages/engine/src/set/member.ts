@@ -57,6 +57,11 @@ export class Member {
     return this.state === "online" && this.#queued < backlogFramesMax;
   }
 
+  /** True when a frame without payload may be sent to it: a drive that is full still takes deletes as long as those fit. */
+  get takesRecords(): boolean {
+    return this.writable || (this.state === "full" && this.#queued < backlogFramesMax);
+  }
+
   /** True when its bytes may be asked for. */
   get readable(): boolean {
     return this.drive !== undefined;
@@ -86,7 +91,7 @@ export class Member {
 
   /** Takes note of a failed write: fences the drive off unless it is only full. */
   noteWriteFailure(error: unknown): void {
-    if (this.state !== "online") return;
+    if (this.state === "failed" || this.state === "missing") return;
     this.state = isHoldfastError(error, "DRIVE_FULL") ? "full" : "failed";
     this.reason = error instanceof Error ? error.message : String(error);
   }
@@ -95,7 +100,9 @@ export class Member {
   packFile(pack: number, options: { create: boolean }): Promise<DriveFile> {
     if (this.drive === undefined) return Promise.reject(this.missingError());
     const known = this.#packs.get(pack);
-    if (known !== undefined) return known;
+    if (known !== undefined && !options.create) return known;
+    // Who wants to create the file must not share the fate of a reader that has just found it missing.
+    if (known !== undefined) return known.catch(() => this.packFile(pack, options));
     const opened = this.drive.open(packFileName(pack), options);
     this.#packs.set(pack, opened);
     opened.catch(() => {

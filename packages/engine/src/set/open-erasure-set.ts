@@ -4,6 +4,7 @@
 import { HoldfastError } from "../base/errors.ts";
 import type { Compute } from "../compute/compute.ts";
 import { BlobStore } from "./blob-store.ts";
+import { closedError } from "./closed-error.ts";
 import { Committer } from "./committer.ts";
 import { writeStates } from "./drive-state.ts";
 import type { BlobLocation, BlobOptions, BlobReader, ErasureProfile, ErasureSet, KeyRange, PackedPayload, SetEntry, SetOperation, WrittenBlob } from "./erasure-set.ts";
@@ -84,6 +85,8 @@ class LocalErasureSet implements OpenSet {
   readonly #committer: Committer;
   readonly #blobs: BlobStore;
   readonly #counters: ReadCounters;
+  #reads = 0;
+  #onReadsDone: () => void = () => undefined;
   #background: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -129,7 +132,13 @@ class LocalErasureSet implements OpenSet {
 
   async readPacked(payload: PackedPayload): Promise<Uint8Array> {
     this.#checkOpen();
-    return readPackedPayload(this.context, payload, this.#counters);
+    this.#reads++;
+    try {
+      return await readPackedPayload(this.context, payload, this.#counters);
+    } finally {
+      this.#reads--;
+      if (this.#reads === 0) this.#onReadsDone();
+    }
   }
 
   async writeBlob(source: AsyncIterable<Uint8Array>, options: BlobOptions): Promise<WrittenBlob> {
@@ -171,10 +180,13 @@ class LocalErasureSet implements OpenSet {
   async #close(): Promise<void> {
     const { context } = this;
     const committer = this.#committer;
+    await this.#blobs.endWrites();
     await committer.drain();
     await committer.sealed();
+    await this.#blobs.discardUnnamed();
     await this.#blobs.drain();
     await this.#background;
+    await this.#readsDone();
     await Promise.all(context.members.map((member) => member.drain()));
     if (committer.refusal === undefined) {
       const { epoch, firstSequence, committedSequence, pack, position } = committer.tail;
@@ -185,11 +197,15 @@ class LocalErasureSet implements OpenSet {
     await Promise.all(context.members.map((member) => member.close()));
   }
 
+  /** Resolves when no read of a packed payload is under way; new ones are refused by now. */
+  #readsDone(): Promise<void> {
+    if (this.#reads === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onReadsDone = resolve;
+    });
+  }
+
   #checkOpen(): void {
     if (this.#closing !== undefined) throw closedError();
   }
-}
-
-function closedError(): HoldfastError {
-  return new HoldfastError("STORE_CLOSED", "the store is closed; open it again");
 }

@@ -8,7 +8,8 @@ import { unitBytes } from "../base/limits.ts";
 import { roundUp } from "../base/bytes.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import { matchesChecksum } from "../codec/xxh3.ts";
-import { frameHeaderBytes, parseFrameHeader, shardPosition } from "../format/frame.ts";
+import type { DriveFile } from "../drive/drive.ts";
+import { type FrameHeader, frameHeaderBytes, parseFrameHeader, sameBatch, shardPosition } from "../format/frame.ts";
 import { driveOfSlot, type StripeLayout } from "../format/layout.ts";
 import { decodePackedLocation, type PackedLocation } from "../format/packed-location.ts";
 import type { Member } from "./member.ts";
@@ -131,40 +132,53 @@ function assemble(location: PackedLocation, shards: Shards, range: { start: numb
   return matchesChecksum(location.checksum, 0, bytes) ? bytes : undefined;
 }
 
-/** Reads whole frames, keeps the shards their own headers vouch for, and reconstructs from those. */
+/**
+ * Reads whole shards, keeps those their own frame headers vouch for, and reconstructs from those of one batch: a drive that was away when
+ * the tail of the log was cut may have a sound frame of another batch there.
+ */
 async function readSuspicious(context: SetContext, location: PackedLocation): Promise<Uint8Array | undefined> {
   const width = location.layout.data + location.layout.parity;
-  const shards = await Promise.all(Array.from({ length: width }, (_, slot) => readVouchedShard(context, location, slot)));
-  return assemble(location, shards, { start: 0, end: location.shardBytes });
+  const vouched = await Promise.all(Array.from({ length: width }, (_, slot) => readVouchedShard(context, location, slot)));
+  for (const sample of vouched) {
+    if (sample === undefined) continue;
+    const shards = vouched.map((other) => (other !== undefined && sameBatch(other.header, sample.header) ? other.shard : undefined));
+    const bytes = assemble(location, shards, { start: 0, end: location.shardBytes });
+    if (bytes !== undefined) return bytes;
+  }
+  return undefined;
 }
 
-/**
- * A shard whose frame header agrees with its bytes. The header lies somewhere before the shard: records of unknown length are between,
- * so it is looked for backwards at multiples of 128 bytes.
- */
-async function readVouchedShard(context: SetContext, location: PackedLocation, slot: number): Promise<Uint8Array | undefined> {
+/** A shard whose frame header agrees with its bytes. */
+async function readVouchedShard(context: SetContext, location: PackedLocation, slot: number): Promise<{ header: FrameHeader; shard: Uint8Array } | undefined> {
   const member = memberOf(context, location, slot);
   if (!member.readable) return undefined;
   try {
     const file = await member.packFile(location.pack, { create: false });
     const shard = await readWhole(file, location.shardPosition, location.shardBytes);
-    if (shard === undefined) return undefined;
-    const windowBytes = 64 * 1024;
-    for (let end = location.shardPosition; end > 0; end -= windowBytes) {
-      const start = Math.max(0, end - windowBytes);
-      const bytes = await readWhole(file, start, end - start);
-      if (bytes === undefined) return undefined;
-      for (let at = bytes.byteLength - frameHeaderBytes; at >= 0; at -= unitBytes) {
-        const header = parseFrameHeader(bytes, at);
-        if (header === undefined || header.position !== start + at || header.pack !== location.pack) continue;
-        if (shardPosition(header) !== location.shardPosition) return undefined;
-        if (header.slot === slot && matchesChecksum(header.shardChecksum, 0, shard)) return shard;
-        member.readFaults++;
-        return undefined;
-      }
-    }
+    const header = shard === undefined ? undefined : await findHeader(context, location, file);
+    if (shard !== undefined && header?.slot === slot && matchesChecksum(header.shardChecksum, 0, shard)) return { header, shard };
   } catch {
-    member.readFaults++;
+    // a drive that cannot be read has nothing to offer here
+  }
+  member.readFaults++;
+  return undefined;
+}
+
+/**
+ * The header of the frame whose shard starts at the location. It lies somewhere before the shard: records of unknown length are between,
+ * so it is looked for backwards at multiples of 128 bytes.
+ */
+async function findHeader(context: SetContext, location: PackedLocation, file: DriveFile): Promise<FrameHeader | undefined> {
+  const windowBytes = 64 * 1024;
+  for (let end = location.shardPosition; end > 0; end -= windowBytes) {
+    const start = Math.max(0, end - windowBytes);
+    const bytes = await readWhole(file, start, end - start);
+    if (bytes === undefined) return undefined;
+    for (let at = bytes.byteLength - frameHeaderBytes; at >= 0; at -= unitBytes) {
+      const header = parseFrameHeader(bytes, at);
+      if (header === undefined || header.setId !== context.id || header.pack !== location.pack || header.position !== start + at) continue;
+      return shardPosition(header) === location.shardPosition ? header : undefined;
+    }
   }
   return undefined;
 }

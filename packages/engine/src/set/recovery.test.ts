@@ -98,7 +98,7 @@ async function forSeeds(from: number, count: number, state: (seed: number) => Pr
 describe("recovery after a power cut", () => {
   it("keeps what was acknowledged and no half of the rest, with an empty and with the surviving index, and decides once", async () => {
     const steps = await stepsOf(1);
-    await forSeeds(1000, 250, async (seed) => {
+    await forSeeds(1000, 120, async (seed) => {
       const { world, workload, index } = await crashed(seed, steps);
       for (let image = 0; image < 4; image++) {
         const found = world.crash(image === 0 ? "process kill" : "power cut", seed * 8 + image);
@@ -113,7 +113,7 @@ describe("recovery after a power cut", () => {
   it("decides the same when drives that were absent at first come back", async () => {
     const steps = await stepsOf(1);
     let undecided = 0;
-    await forSeeds(2000, 250, async (seed) => {
+    await forSeeds(2000, 120, async (seed) => {
       const { world, workload } = await crashed(seed, steps);
       const random = createSeededRandom(seed);
       for (let image = 0; image < 4; image++) {
@@ -129,12 +129,12 @@ describe("recovery after a power cut", () => {
         expect(await inspect(found, workload, someDrives(random, 2))).toBe(second);
       }
     });
-    expect(undecided).toBeLessThan(500);
+    expect(undecided).toBeLessThan(240);
   });
 
   it("survives power cuts while it recovers, with other drives absent each time", async () => {
     const steps = await stepsOf(1);
-    await forSeeds(3000, 250, async (seed) => {
+    await forSeeds(3000, 150, async (seed) => {
       const { world, workload } = await crashed(seed, steps);
       const random = createSeededRandom(seed);
       let found = world.crash("power cut", seed);
@@ -150,7 +150,7 @@ describe("recovery after a power cut", () => {
   });
 
   it("goes on writing after each of many cuts, while drives come and go", async () => {
-    await forSeeds(4000, 150, async (seed) => {
+    await forSeeds(4000, 80, async (seed) => {
       const random = createSeededRandom(seed);
       let world = await freshWorld(seed);
       const workload = new CrashWorkload(seed);

@@ -10,6 +10,8 @@ export async function sealPack(context: SetContext, full: FullPack): Promise<voi
   const footer = encodeFooter({ setId: context.id, pack: full.pack, position: full.position, entries: full.entries });
   await Promise.all(
     context.members.map(async (member) => {
+      // Frames of this pack may still be on their way to a slow drive; later ones go to another file.
+      await member.drain();
       if (member.state !== "online") return;
       try {
         await member.withPack(full.pack, { create: true }, (file) => file.writeDurable(full.position, [footer]));
