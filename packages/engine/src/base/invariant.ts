@@ -7,8 +7,3 @@ export class InvariantError extends Error {
 export function invariant(condition: unknown, sentence: string): asserts condition {
   if (!condition) throw new InvariantError(`invariant broken: ${sentence}`);
 }
-
-/** Marks a branch the types prove unreachable. @throws InvariantError */
-export function unreachable(value: never): never {
-  throw new InvariantError(`invariant broken: unexpected value ${JSON.stringify(value)}`);
-}

@@ -2,7 +2,7 @@ import { HoldfastError } from "./errors.ts";
 
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
-export const GiB = 1024 * MiB;
+const GiB = 1024 * MiB;
 
 const factors: Readonly<Record<string, number>> = { "": 1, b: 1, k: KiB, kib: KiB, kb: 1000, m: MiB, mib: MiB, mb: 1e6, g: GiB, gib: GiB, gb: 1e9, t: 1024 * GiB, tib: 1024 * GiB, tb: 1e12 };
 

@@ -21,7 +21,7 @@ export function checkShards(shards: readonly Uint8Array[], count: number, senten
 }
 
 /** Requires the buffers to have the length of the stripe's shards. */
-export function checkLengths(buffers: Iterable<Uint8Array | undefined>, length: number): void {
+function checkLengths(buffers: Iterable<Uint8Array | undefined>, length: number): void {
   for (const buffer of buffers) {
     invariant(buffer === undefined || buffer.byteLength === length, "the shards of a stripe have one length");
   }

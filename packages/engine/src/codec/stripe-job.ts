@@ -87,7 +87,7 @@ export function unwrapOutcome<T>(outcome: JobOutcome<T>): T {
 }
 
 /** Bytes of the block checksums of a stripe's pieces. */
-export function blockChecksumsBytes(shape: CodeShape, pieceBytes: number): number {
+function blockChecksumsBytes(shape: CodeShape, pieceBytes: number): number {
   return (shape.data + shape.parity) * Math.ceil(pieceBytes / checksumBlockBytes) * checksumBytes;
 }
 

@@ -24,7 +24,7 @@ export const windowAt = 5 * KiB;
 /** A shard is coded in steps of this many bytes. */
 export const slotBytes = 16 * KiB;
 /** From one slot to the next: off a power of two, or the slots of a stripe would compete for the same lines of the L1 cache. */
-export const slotStrideBytes = slotBytes + 1 * KiB;
+const slotStrideBytes = slotBytes + 1 * KiB;
 const slotsAt = 24 * KiB;
 
 /** Where the slot of a shard starts. */

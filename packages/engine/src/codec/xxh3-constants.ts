@@ -10,13 +10,13 @@ export const xxh3Secret: Uint8Array = fromHex(
 );
 
 export const prime32x1 = 0x9e3779b1n;
-export const prime32x2 = 0x85ebca77n;
-export const prime32x3 = 0xc2b2ae3dn;
+const prime32x2 = 0x85ebca77n;
+const prime32x3 = 0xc2b2ae3dn;
 export const prime64x1 = 0x9e3779b185ebca87n;
 export const prime64x2 = 0xc2b2ae3d27d4eb4fn;
 export const prime64x3 = 0x165667b19e3779f9n;
-export const prime64x4 = 0x85ebca77c2b2ae63n;
-export const prime64x5 = 0x27d4eb2f165667c5n;
+const prime64x4 = 0x85ebca77c2b2ae63n;
+const prime64x5 = 0x27d4eb2f165667c5n;
 /** The multipliers of the two finishing mixes. */
 export const primeMix1 = 0x165667919e3779f9n;
 export const primeMix2 = 0x9fb21c651e98df25n;

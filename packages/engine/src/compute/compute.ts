@@ -19,9 +19,9 @@ import { StripeBuffers } from "./stripe-buffers.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 /** Bytes of all pieces together that are coded on the caller's thread. */
-export const inlineCodeBytesMax = 1 * MiB;
+const inlineCodeBytesMax = 1 * MiB;
 /** Bytes to be digested on the caller's thread, counted once for each digest. */
-export const inlineDigestBytesMax = 64 * KiB;
+const inlineDigestBytesMax = 64 * KiB;
 /** Callers in line for a buffer, and for a thread. */
 const waitersMaxDefault = 4096;
 

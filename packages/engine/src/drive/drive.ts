@@ -1,5 +1,3 @@
-import type { DriveId } from "../base/ids.ts";
-
 /**
  * A drive keeps named files of bytes. It knows nothing of frames, shards or sets.
  *
@@ -81,10 +79,4 @@ export interface NewFile {
   finish(): Promise<void>;
   /** Leaves nothing behind. Never throws; also right after a failed write. */
   abort(): Promise<void>;
-}
-
-/** What a drive of an opened store is called everywhere above this room. */
-export interface IdentifiedDrive {
-  readonly id: DriveId;
-  readonly drive: Drive;
 }

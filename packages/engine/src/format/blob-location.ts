@@ -11,7 +11,7 @@ import { isLayout, type StripeLayout } from "./layout.ts";
 import { getU48, isU32, setU48, viewOf } from "./sealed-header.ts";
 
 /** Bytes of an encoded location. */
-export const blobLocationBytes = 29;
+const blobLocationBytes = 29;
 
 /** Where a blob lies, its size and shape. */
 export interface BlobPlace {

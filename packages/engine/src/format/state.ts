@@ -22,7 +22,7 @@ import {
 const kind: HeaderKind = { name: "a drive's state", magic: "HFst", version: 1 };
 
 /** Bytes of a state file. */
-export const stateBytes = sealedHeaderBytes;
+const stateBytes = sealedHeaderBytes;
 
 /** What a drive remembers beside its packs. */
 export interface DriveState {

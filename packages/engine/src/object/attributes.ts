@@ -31,7 +31,7 @@ const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const encoder = new TextEncoder();
 
 /** No headers, metadata or tags. */
-export const noAttributes: StoredAttributes = { content: undefined, metadata: undefined, tags: undefined };
+const noAttributes: StoredAttributes = { content: undefined, metadata: undefined, tags: undefined };
 
 /** Attributes in their stored form. @throws METADATA_INVALID, TAGS_INVALID */
 export function parseAttributes(options: ObjectAttributes): StoredAttributes {

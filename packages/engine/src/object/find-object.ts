@@ -15,7 +15,7 @@ export function findObject(reader: VersionReader, address: KeyAddress, selector:
 }
 
 /** The error for a version that is not there. */
-export function versionNotFound(address: KeyAddress, selector: VersionSelector): HoldfastError {
+function versionNotFound(address: KeyAddress, selector: VersionSelector): HoldfastError {
   const versionId = typeof selector === "number" ? versionIdOf({ order: selector, isNull: false }) : selector;
   return new HoldfastError("VERSION_NOT_FOUND", `there is no version ${versionId} of ${JSON.stringify(address.key)}`, {
     details: { bucket: address.bucket.name, key: address.key, versionId },

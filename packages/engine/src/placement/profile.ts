@@ -9,7 +9,7 @@ export interface Profile {
 }
 
 /** The largest set that is formed by default: wider ones save little space and make every rebuild read more drives. */
-export const defaultSetDrivesMax = 16;
+const defaultSetDrivesMax = 16;
 
 /**
  * Parity by number of drives; the rest is data:

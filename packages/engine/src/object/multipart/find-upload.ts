@@ -69,7 +69,7 @@ export function readParts(
   return parts;
 }
 
-export function uploadNotFound(address: KeyAddress, uploadId: string): HoldfastError {
+function uploadNotFound(address: KeyAddress, uploadId: string): HoldfastError {
   return new HoldfastError(
     "UPLOAD_NOT_FOUND",
     `there is no multipart upload ${uploadId} of ${JSON.stringify(address.key)}; it was completed, aborted or never begun`,
