@@ -26,10 +26,10 @@ export interface ModelSubject {
 
 const keys = ["a", "a/", "a/b", "a/b/c", "a/c", "b", "b/x", "\0", "é/ü", "\u{1f600}", "a0", "z".repeat(200)];
 
-/** Runs the property. @throws with a seed when store and model differ */
+/** Runs the property. @throws with a seed, and the shortest sequence unless `shrink` is false, when store and model differ */
 export async function checkObjectModel(
   open: () => Promise<ModelSubject>,
-  options: { readonly runs: number; readonly steps: number; readonly seed?: number },
+  options: { readonly runs: number; readonly steps: number; readonly seed?: number; readonly shrink?: boolean },
 ): Promise<void> {
   const property = fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: options.steps, size: "max" }), async (steps) => {
     const subject = await open();
@@ -42,7 +42,7 @@ export async function checkObjectModel(
       await subject.close();
     }
   });
-  await fc.assert(property, { numRuns: options.runs, ...(options.seed === undefined ? {} : { seed: options.seed }) });
+  await fc.assert(property, { numRuns: options.runs, endOnFailure: options.shrink === false, ...(options.seed === undefined ? {} : { seed: options.seed }) });
 }
 
 class Run {

@@ -17,7 +17,7 @@ const weights = {
   list: 4,
   versions: 2,
   versioning: 1,
-  reopen: 1,
+  reopen: 3,
 } as const;
 
 /** Name of an operation. */
