@@ -92,7 +92,8 @@ export class BlobStore {
     }
     this.#pins.delete(id);
     const freed = this.#waiting.get(id);
-    if (freed === undefined) return;
+    // A closed set touches its drives no more: the next opening removes it.
+    if (freed === undefined || this.#closing.signal.aborted) return;
     this.#waiting.delete(id);
     this.#removeFreed(freed);
   }

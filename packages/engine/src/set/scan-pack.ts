@@ -73,7 +73,7 @@ export class PackScan {
     const header = newest([...found.values()]);
     if (header === undefined) return undefined;
     const holders = new Map([...found].filter(([, other]) => sameBatch(other, header)));
-    const records = await this.#records(header, holders);
+    const records = await this.#records(header);
     if (records === undefined) return undefined;
     this.position += frameBytes(header);
     this.#lastSequence = header.sequence;
@@ -100,9 +100,9 @@ export class PackScan {
     return !wasCut && inOrder && header.sequence < this.#bounds.belowSequence;
   }
 
-  async #records(header: FrameHeader, holders: ReadonlyMap<Member, FrameHeader>): Promise<Uint8Array | undefined> {
-    for (const { member, file } of this.#copies) {
-      if (!holders.has(member)) continue;
+  /** The records are the same bytes everywhere: any drive's will do that match, also those of one whose own header is damaged. */
+  async #records(header: FrameHeader): Promise<Uint8Array | undefined> {
+    for (const { file } of this.#copies) {
       const records = await readWhole(file, recordsPosition(header), header.recordsBytes);
       if (records !== undefined && matchesChecksum(header.recordsChecksum, 0, records)) return records;
     }
