@@ -94,7 +94,8 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
     const { bootId } = await thisProcess(clock);
     const { missingReasons } = drives;
     sets = await openSets(drives.label, drives.members, { settings: resolved, clock, compute, bootId, missingReasons, onProgress: components.onRecovery });
-    return new WiredStore({ drives, sets, compute, objects: wireObjects(sets, resolved, { clock, random }) });
+    const life = { closed: false };
+    return new WiredStore({ drives, sets, compute, life, objects: wireObjects(sets, resolved, { clock, random, life }) });
   } catch (error) {
     await Promise.allSettled(sets.map((set) => set.close()));
     if (drives !== undefined) await releaseDrives(drives.found);
@@ -103,11 +104,26 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
   }
 }
 
-function wireObjects(sets: readonly OpenSet[], settings: ResolvedSettings, world: { clock: Clock; random: Random }): ObjectStore {
+/** Whether a store is still open; one for all its parts. */
+interface Life {
+  closed: boolean;
+}
+
+function checkOpen(life: Life): void {
+  if (life.closed) throw new HoldfastError("STORE_CLOSED", "the store is closed; open it again");
+}
+
+function wireObjects(
+  sets: readonly OpenSet[],
+  settings: ResolvedSettings,
+  { clock, random, life }: { clock: Clock; random: Random; life: Life },
+): ObjectStore {
   const choose = createSetChooser(sets.map((set) => ({ id: set.id, weight: set.driveCount, set })));
   const bucketAndKey = new Uint8Array(4 + 1024);
   return createObjectStore({
-    ...world,
+    clock,
+    random,
+    checkOpen: () => checkOpen(life),
     sets,
     homeSet: sets[0] as OpenSet,
     chooseSet: (bucketId, key) => {
@@ -125,6 +141,7 @@ interface Wiring {
   readonly sets: readonly OpenSet[];
   readonly compute: Compute;
   readonly objects: ObjectStore;
+  readonly life: Life;
 }
 
 class WiredStore implements Store {
@@ -144,7 +161,7 @@ class WiredStore implements Store {
   }
 
   async buckets(options?: SignalOptions): Promise<BucketInfo[]> {
-    this.#checkOpen();
+    checkOpen(this.#wiring.life);
     return this.#wiring.objects.buckets(options);
   }
 
@@ -153,13 +170,13 @@ class WiredStore implements Store {
   }
 
   async status(): Promise<StoreStatus> {
-    this.#checkOpen();
+    checkOpen(this.#wiring.life);
     const sets = await Promise.all(this.#wiring.sets.map(async (set) => ({ ...set.status(), space: await spaceOf(set) })));
     return { storeId: this.#wiring.drives.label.storeId, writable: sets.every((set) => set.writable), sets };
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
-    this.#checkOpen();
+    checkOpen(this.#wiring.life);
     return verifyStore(this.#wiring.sets, options);
   }
 
@@ -173,15 +190,12 @@ class WiredStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { sets, compute, drives } = this.#wiring;
+    const { sets, compute, drives, life } = this.#wiring;
+    life.closed = true;
     const closed = await Promise.allSettled(sets.map((set) => set.close()));
     await compute.close();
     await releaseDrives(drives.found);
     for (const outcome of closed) if (outcome.status === "rejected") throw outcome.reason;
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new HoldfastError("STORE_CLOSED", "the store is closed; open it again");
   }
 }
 

@@ -60,6 +60,7 @@ export class Bucket {
 
   /** True when there is such a bucket. */
   async exists(): Promise<boolean> {
+    this.#context.checkOpen?.();
     return this.#context.buckets.has(this.name);
   }
 

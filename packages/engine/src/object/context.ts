@@ -30,6 +30,8 @@ export interface ObjectStoreDependencies {
   readonly random: Random;
   readonly computeDigest: ComputeDigest;
   readonly settings: ObjectSettings;
+  /** Throws once the store is closed, for what asks no set. @throws STORE_CLOSED */
+  readonly checkOpen?: (() => void) | undefined;
 }
 
 /** Dependencies and the table of buckets. */
@@ -50,6 +52,7 @@ export interface KeyAddress {
 
 /** The bucket of this name. @throws BUCKET_NOT_FOUND */
 export function requireBucket(context: ObjectContext, name: string): BucketState {
+  context.checkOpen?.();
   const bucket = context.buckets.get(name);
   if (bucket === undefined) throw bucketNotFound(name);
   return bucket;

@@ -2,6 +2,7 @@
  * The blobs of a set: new ones, open ones, and the removal of those given up. A blob given up is removed when its giving up is committed and
  * nobody has it open; until then its id stands in the index, so that a crash in between only delays it.
  */
+import { setMaxListeners } from "node:events";
 import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
 import { type BlobId, blobFolder, blobsFolder, formatBlobId, parseBlobFolder, parseShardFileName, shardFileName } from "../format/blob-name.ts";
 import { participants } from "../format/layout.ts";
@@ -42,6 +43,8 @@ export class BlobStore {
     this.#space = parts.space;
     this.#counters = parts.counters;
     this.#epoch = parts.epoch;
+    // Every blob under way listens to it; the warning at ten listeners is meant for leaks.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   async write(source: AsyncIterable<Uint8Array>, options: BlobOptions): Promise<WrittenBlob> {
