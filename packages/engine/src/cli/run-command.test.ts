@@ -166,6 +166,21 @@ describe("a reader that goes away", () => {
   });
 });
 
+describe("docs/CLI.md", () => {
+  it("has every command and every exit code", async () => {
+    const page = await readFile(new URL("../../../../docs/CLI.md", import.meta.url), "utf8");
+    const { stdout } = await world.run(["--help"]);
+    const commands = [...stdout.slice(stdout.indexOf("Commands:")).matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name as string);
+    expect(commands.length).toBeGreaterThan(10);
+    for (const name of commands) {
+      const heading = page.split("\n").some((line) => line.startsWith("### ") && line.includes(`\`holdfast ${name}`));
+      expect(heading || name === "help", name).toBe(true);
+    }
+    const documented = [...page.matchAll(/^\| (\d[\d, ]*) \|/gm)].flatMap(([, codes]) => (codes as string).split(", ").map(Number));
+    expect(documented).toEqual(Object.values(exitCodes));
+  });
+});
+
 describe("errors", () => {
   it("have an exit code for every kind", () => {
     for (const kind of Object.values(errorCodes)) expect(exitCodeOf(kind)).toBeGreaterThan(0);
