@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Store } from "../engine.ts";
 import type { StoreSettings } from "../store/settings.ts";
 import { folderPrefix, isRemote, parseAddress, parseObjectAddress, usageError } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { exportTree } from "./export-tree.ts";
 import { driveFolders, withStore } from "./find-store.ts";
 import { writeFileTo } from "./get.ts";

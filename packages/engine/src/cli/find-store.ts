@@ -7,18 +7,18 @@ import path from "node:path";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { openStore, type Store, type StoreComponents } from "../engine.ts";
 import type { DriveSettings, StoreSettings } from "../store/settings.ts";
-import type { CommandContext } from "./command-io.ts";
+import type { CommandContext } from "./command-context.ts";
 import { localError } from "./local-error.ts";
 
 const defaultFileName = "holdfast.json";
 
 /** The settings file a command uses, as an absolute path. */
 export function storeFilePath({ io, storeOption }: CommandContext): string {
-  return path.resolve(io.cwd, storeOption ?? (io.env["HOLDFAST_STORE"] || defaultFileName));
+  return path.resolve(io.cwd, storeOption ?? (io.env.HOLDFAST_STORE || defaultFileName));
 }
 
 /** Settings read from a file, with absolute paths. @throws STORE_NOT_FOUND, SETTINGS_INVALID */
-export async function readStoreSettings(context: CommandContext): Promise<StoreSettings> {
+async function readStoreSettings(context: CommandContext): Promise<StoreSettings> {
   const file = storeFilePath(context);
   const text = await readFile(file, "utf8").catch((error: unknown) => {
     throw fileProblem(context, file, error);
@@ -79,7 +79,7 @@ export function components({ io, out, json }: CommandContext): StoreComponents {
 
 function fileProblem({ io, storeOption }: CommandContext, file: string, error: unknown): unknown {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") return localError(error, { path: file, action: "read" });
-  const named = storeOption !== undefined || io.env["HOLDFAST_STORE"];
+  const named = storeOption !== undefined || io.env.HOLDFAST_STORE;
   const fix = named
     ? "check --store or HOLDFAST_STORE"
     : "go to its folder, name it with --store FILE or HOLDFAST_STORE, or make a store with: holdfast init DRIVE…";

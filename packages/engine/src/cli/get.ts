@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { RangeRequest } from "../object/range.ts";
 import type { StoredObject } from "../object/stored-object.ts";
 import { parseObjectAddress, usageError } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { withStore } from "./find-store.ts";
 import { objectDocument } from "./object-document.ts";
 import { placeFile, writeInto } from "./place-file.ts";

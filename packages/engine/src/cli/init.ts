@@ -5,7 +5,7 @@ import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { openStore, type Store, type StoreStatus } from "../engine.ts";
 import type { StoreSettings } from "../store/settings.ts";
 import { usageError } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { components, storeFilePath, useStore } from "./find-store.ts";
 import { localError } from "./local-error.ts";
 import { printable } from "./printable.ts";

@@ -3,7 +3,7 @@ import type { Bucket } from "../object/bucket.ts";
 import type { BucketInfo } from "../object/bucket-info.ts";
 import type { ListEntry } from "../object/list-objects.ts";
 import { parseAddress } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { withStore } from "./find-store.ts";
 import { printable } from "./printable.ts";
 

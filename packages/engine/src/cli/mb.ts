@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { CreateBucketOptions } from "../object/create-bucket.ts";
 import { parseAddress, usageError } from "./address.ts";
-import type { RunWork } from "./command-io.ts";
+import type { RunWork } from "./command-context.ts";
 import { withStore } from "./find-store.ts";
 import { parseErasure } from "./init.ts";
 

@@ -3,7 +3,7 @@
  */
 import cliProgress from "cli-progress";
 import { formatBytes } from "../base/units.ts";
-import type { CommandContext } from "./command-io.ts";
+import type { CommandContext } from "./command-context.ts";
 
 /** Time between plain lines. */
 const plainLineMs = 5000;

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { ObjectBody } from "../object/body.ts";
 import type { PutOptions } from "../object/put-object.ts";
 import { type Address, formatAddress, parseAddress, usageError } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { withStore } from "./find-store.ts";
 import { localError } from "./local-error.ts";
 import { printable } from "./printable.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { RunWork } from "./command-io.ts";
+import type { RunWork } from "./command-context.ts";
 import { withStore } from "./find-store.ts";
 import { bucketName } from "./mb.ts";
 

@@ -3,7 +3,7 @@ import { HoldfastError } from "../base/errors.ts";
 import type { Bucket } from "../object/bucket.ts";
 import type { DeleteManyEntry } from "../object/delete-many.ts";
 import { folderPrefix, formatAddress, parseAddress, parseObjectAddress } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { withStore } from "./find-store.ts";
 import { errorLine } from "./report-error.ts";

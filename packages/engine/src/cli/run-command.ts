@@ -4,7 +4,8 @@
 import { Command, CommanderError } from "commander";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { usageError } from "./address.ts";
-import type { CommandIo, RunWork } from "./command-io.ts";
+import type { RunWork } from "./command-context.ts";
+import type { CommandIo } from "./command-io.ts";
 import { addCopy } from "./cp.ts";
 import { exitCodeOfSignal, exitCodes } from "./exit-codes.ts";
 import { addGet } from "./get.ts";
@@ -59,7 +60,7 @@ function failWith(error: unknown, io: CommandIo, out: Output): number {
     return exitCodeOfSignal(io.signal.reason);
   }
   out.note(errorLine(error, { json: out.json }));
-  if (!isHoldfastError(error) && io.env["HOLDFAST_DEBUG"] && error instanceof Error) out.note(error.stack ?? "");
+  if (!isHoldfastError(error) && io.env.HOLDFAST_DEBUG && error instanceof Error) out.note(error.stack ?? "");
   return errorExitCode(error);
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseAddress } from "./address.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { withStore } from "./find-store.ts";
 import { objectDocument } from "./object-document.ts";
 import { printable } from "./printable.ts";

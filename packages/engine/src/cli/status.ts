@@ -2,7 +2,7 @@ import { stat, statfs } from "node:fs/promises";
 import type { Command } from "commander";
 import { formatBytes } from "../base/units.ts";
 import type { StoreStatus } from "../engine.ts";
-import type { RunWork } from "./command-io.ts";
+import type { RunWork } from "./command-context.ts";
 import { storeFilePath, withStore } from "./find-store.ts";
 import { printable } from "./printable.ts";
 

@@ -1,5 +1,5 @@
 import { type HoldfastError, isHoldfastError } from "../base/errors.ts";
-import type { CommandContext } from "./command-io.ts";
+import type { CommandContext } from "./command-context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { amounts, createProgress, type Progress } from "./progress.ts";
 import { type ErrorReport, errorLine, errorReport } from "./report-error.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { formatBytes } from "../base/units.ts";
 import type { VerifyReport } from "../upkeep/verify-store.ts";
-import type { CommandContext, RunWork } from "./command-io.ts";
+import type { CommandContext, RunWork } from "./command-context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { withStore } from "./find-store.ts";
 import { createProgress } from "./progress.ts";

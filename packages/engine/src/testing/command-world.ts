@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { systemClock } from "../base/clock.ts";
-import type { CommandContext } from "../cli/command-io.ts";
+import type { CommandContext } from "../cli/command-context.ts";
 import { Output } from "../cli/output.ts";
 import { runCommand } from "../cli/run-command.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
