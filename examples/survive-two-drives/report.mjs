@@ -81,7 +81,7 @@ function tableOf({ stored, read, spaceBytes }) {
 function exploreLines({ data, bucketName, files }) {
   const store = quote(relative(path.join(data, "holdfast.json")));
   const command = `  npx holdfast --store ${store}`;
-  const nested = files.filter((file) => /^\w[^/]*\//.test(file.key));
+  const nested = files.filter((file) => /^[^./][^/]*\/[^.]/.test(file.key));
   const folder = nested[0]?.key.split("/")[0];
   const small = nested.find((file) => /\.(md|json|txt)$/.test(file.key) && file.size < 4096) ?? files[0];
   return [
@@ -99,7 +99,8 @@ function exploreLines({ data, bucketName, files }) {
 
 /** @param {string} target */
 function relative(target) {
-  return path.relative(process.cwd(), target) || ".";
+  const short = path.relative(process.cwd(), target) || ".";
+  return short.startsWith("..") ? target : short;
 }
 
 /** A word as a shell takes it. @param {string} text */
