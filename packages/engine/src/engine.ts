@@ -65,7 +65,11 @@ export interface Store extends AsyncDisposable {
   status(): Promise<StoreStatus>;
   /** Reads everything on every drive and compares it with its checksums and parity; changes nothing. @throws ABORTED */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
-  /** Commits what is under way, leaves a clean end on every drive, unlocks them. Calling it again waits for the same. */
+  /**
+   * Commits what is under way, ends streams with `STORE_CLOSED`, leaves a clean end on every drive, unlocks them. Calling it again waits for the
+   * same. An open store does not keep the process alive; one that was never closed loses nothing, and its next opening looks through the end
+   * of its log.
+   */
   close(): Promise<void>;
 }
 

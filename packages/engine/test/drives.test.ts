@@ -296,6 +296,18 @@ describe("the making of a store that was interrupted", () => {
     expect(await textOf(await place.open())).toBe("kept");
   });
 
+  it("takes all its drives, and waits for them", async () => {
+    await (await place.open()).close();
+    await forgetOpening([1, 2]);
+    await emptyDrives([3]);
+    await rename(place.drive(2), join(place.folder, "away"));
+    await refusal(place.open(), "DRIVES_MISSING", "interrupted", place.drive(2));
+    expect(await filesBelow(place.drive(3))).toEqual([]);
+    await rename(join(place.folder, "away"), place.drive(2));
+    await makeStore();
+    expect(await statesOf(await place.open())).toEqual(["d1 online", "d2 online", "d3 online"]);
+  });
+
   it("is never assumed of a store that was open once", async () => {
     await makeStore();
     await emptyDrives([2, 3]);

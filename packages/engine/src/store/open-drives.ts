@@ -2,6 +2,7 @@
  * The drives of a store, locked and identified: those of one that exists, or of a new one made on empty drives.
  */
 import type { Clock } from "../base/clock.ts";
+import { HoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
 import type { Random } from "../base/random.ts";
 import { createMemoryDrive } from "../drive/memory-drive.ts";
@@ -34,7 +35,9 @@ export async function openDrives(settings: ResolvedSettings, world: World): Prom
   const paths = settings.drives.map((drive) => drive.path);
   const drives = await findDrives(paths, { create: settings.create, clock: world.clock, wrap: world.wrap });
   try {
-    return (await isMakingUnfinished(drives)) ? await makeNew(settings, drives.found, world) : openExisting(settings, drives);
+    if (!(await isMakingUnfinished(drives.found))) return openExisting(settings, drives);
+    checkAllThere(drives);
+    return await makeNew(settings, drives.found, world);
   } catch (error) {
     await releaseDrives(drives.found);
     throw error;
@@ -50,15 +53,29 @@ function memoryDrives(settings: ResolvedSettings, world: World): FoundDrive[] {
 }
 
 /**
- * True on empty drives, and on those of stores whose making a crash has interrupted: all that were named are there, and those with labels
- * were never part of an open store. They hold nothing, and the store is made from the start.
+ * True on empty drives, and on those of stores whose making a crash has interrupted: not all drives of the store are there, and those that are
+ * were never part of an open store. They hold nothing, and the store is made from the start, on all drives named.
  */
-async function isMakingUnfinished({ found, missing }: FoundDrives): Promise<boolean> {
-  const labels = found.map((drive) => drive.label?.storeId);
-  const isWhole = new Set(labels).size === 1 && labels[0] !== undefined;
-  if (isWhole || missing.length > 0 || found.some((drive) => drive.writeProblem !== undefined)) return false;
+async function isMakingUnfinished(found: readonly FoundDrive[]): Promise<boolean> {
+  const labels = found.flatMap(({ label }) => label ?? []);
+  const isWhole = labels.every(({ storeId, sets }) => storeId === labels[0]?.storeId && labels.length === driveCountOf(sets));
+  if (labels.length > 0 && isWhole) return false;
   for (const { drive, label } of found) if (label !== undefined && !(await isUnused(drive))) return false;
   return true;
+}
+
+function driveCountOf(sets: DriveLabel["sets"]): number {
+  return sets.reduce((sum, set) => sum + set.drives.length, 0);
+}
+
+/** @throws DRIVES_MISSING when not all drives named are there to make the store on */
+function checkAllThere({ found, missing }: FoundDrives): void {
+  const problems = [...missing.map(({ problem }) => problem), ...found.flatMap(({ writeProblem }) => writeProblem ?? [])];
+  if (problems.length === 0) return;
+  const reasons = problems.map(({ message }) => message);
+  throw new HoldfastError("DRIVES_MISSING", `the making of this store was interrupted, and it takes all its drives to end it: ${reasons.join("; ")}`, {
+    details: { missing: reasons },
+  });
 }
 
 async function makeNew(settings: ResolvedSettings, found: readonly FoundDrive[], world: World): Promise<OpenedDrives> {
@@ -77,7 +94,7 @@ function openExisting(settings: ResolvedSettings, { found, missing }: FoundDrive
     }
     checkAgainstProfile(settings, made);
   }
-  const driveCount = label.sets.reduce((sum, set) => sum + set.drives.length, 0);
+  const driveCount = driveCountOf(label.sets);
   if (settings.drives.length > driveCount) {
     throw invalid("drives", settings.drives.map((drive) => drive.path), `the store has ${driveCount} drives and these are ${settings.drives.length}; name only its own`);
   }

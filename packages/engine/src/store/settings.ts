@@ -28,7 +28,10 @@ export interface DriveSettings {
 
 /** How a store is opened. Sizes are bytes, or text such as `"128MiB"`. */
 export interface StoreSettings {
-  /** Directories, one for each drive; made when a new store is made in them. */
+  /**
+   * Directories, one for each drive; made when a new store is made in them. A drive of a store that exists is known by its label: name them in
+   * any order, and leave out, or name all the same, those that are away.
+   */
   readonly drives?: readonly (string | DriveSettings)[];
   /** Keep everything in memory and nothing on drives: for tests. `drives` is left out then. */
   readonly memory?: boolean;
@@ -59,7 +62,10 @@ export interface StoreSettings {
   readonly threads?: number;
   /** Where the index lives. Default: beside the packs, on the first drive that is there. */
   readonly indexDirectory?: string;
-  /** Whether a store is made where there is none: `true` (the default), or `false` to only open one that exists. */
+  /**
+   * Whether a store is made where there is none: `true` (the default), or `false` to only open one that exists. Choose `false` where drives are
+   * mounted: when none of them is, their empty mount points look like drives for a new store.
+   */
   readonly create?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A process that changes a store until it is killed. Arguments: the settings as JSON, a seed. It prints `open`, then a line of JSON
- * before each operation (`ChildOperation`) and the operation's number once it is acknowledged. Lanes run side by side; each has keys
+ * A process that changes a store until it is killed. Arguments: the settings as JSON, a seed. It prints `start`, `open` once that is done, then a line of
+ * JSON before each operation (`ChildOperation`) and the operation's number once it is acknowledged. Lanes run side by side; each has keys
  * of its own, and one operation under way at a time, so that at any moment a key has at most one pending change.
  */
 import { writeSync } from "node:fs";
@@ -78,6 +78,7 @@ async function multipart(bucket: Bucket, key: string, body: Body, options: { com
 
 const [settings, seed] = process.argv.slice(2);
 if (settings !== undefined) {
+  say("start");
   const store = await openStore(JSON.parse(settings) as StoreSettings);
   const bucket = (await store.buckets()).length === 0 ? await store.createBucket("things") : store.bucket("things");
   say("open");
