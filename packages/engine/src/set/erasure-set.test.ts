@@ -3,7 +3,9 @@ import { utf8 } from "../base/bytes.ts";
 import { createSeededRandom } from "../base/random.ts";
 import type { Drive } from "../drive/drive.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
+import { createMemoryIndex } from "../index/memory-index.ts";
 import type { ErasureSet, PackedPayload } from "./erasure-set.ts";
+import { appliedKey, encodeApplied, encodeEntry } from "./index-entry.ts";
 
 const profile = { data: 4, parity: 2 };
 const key = (name: string): Uint8Array => utf8(`K${name}`);
@@ -68,6 +70,22 @@ describe("an erasure set", () => {
     await set.close();
     const again = await openTestSet(drives, { profile });
     await expectAll(again, bodies);
+    await again.close();
+  });
+
+  it("makes its index again when that has seen more than the log holds", async () => {
+    const drives = await createSetDrives(6);
+    const set = await openTestSet(drives, { profile });
+    const bodies = await fill(set, 20);
+    await set.close();
+    const index = createMemoryIndex();
+    index.write([
+      { key: appliedKey, value: encodeApplied(1_000_000) },
+      { key: key("never put"), value: encodeEntry({ order: 1, value: utf8("ghost"), payload: undefined }) },
+    ]);
+    const again = await openTestSet(drives, { profile, index });
+    await expectAll(again, bodies);
+    expect(again.get(key("never put"))).toBeUndefined();
     await again.close();
   });
 

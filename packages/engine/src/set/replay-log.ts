@@ -2,7 +2,6 @@
  * Brings the index to the end of the log: everything behind the last sequence it holds is applied again, from footers where packs are
  * sealed and from frames where they are not. An empty index is rebuilt from the first pack on.
  */
-import { HoldfastError } from "../base/errors.ts";
 import type { FooterEntry } from "../format/footer.ts";
 import type { IndexMutation } from "../index/ordered-index.ts";
 import { replayBatch } from "./batch-records.ts";
@@ -21,15 +20,17 @@ export interface ReplayProgress {
 }
 
 /** The last sequence the index holds. */
-export function appliedSequence(context: Pick<SetContext, "index">): number {
+function appliedSequence(context: Pick<SetContext, "index">): number {
   return decodeApplied(context.index.get(appliedKey));
 }
 
 export async function replayLog(context: SetContext, log: RecoveredLog, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
   const { tail } = log;
-  const applied = appliedSequence(context);
+  let applied = appliedSequence(context);
   if (applied > tail.committedSequence) {
-    throw new HoldfastError("INDEX_DAMAGED", `the index holds batch ${applied}, the log ends at ${tail.committedSequence}`);
+    // The drives were set back to an older state than the index has seen, e.g. from a backup. The packs are the truth.
+    context.index.clear();
+    applied = 0;
   }
   if (applied === tail.committedSequence) return;
   const packs = await packsBehind(context, log, applied);
