@@ -15,8 +15,8 @@ import { createObjectStore, type ObjectStore } from "./object/object-store.ts";
 import { createSetChooser } from "./placement/choose-set.ts";
 import type { OpenSet, SetStatus } from "./set/open-erasure-set.ts";
 import { releaseDrives, type WrapDrive } from "./store/find-drives.ts";
-import { openSets } from "./store/open-sets.ts";
 import { type OpenedDrives, openDrives } from "./store/open-drives.ts";
+import { openSets } from "./store/open-sets.ts";
 import { type ResolvedSettings, resolveSettings, type StoreSettings } from "./store/settings.ts";
 import { type VerifyOptions, type VerifyReport, verifyStore } from "./upkeep/verify-store.ts";
 
@@ -97,7 +97,14 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
     drives = await openDrives(resolved, { clock, random, wrap: components.wrapDrive });
     const { bootId } = await thisProcess(clock);
     const { missingReasons } = drives;
-    sets = await openSets(drives.label, drives.members, { settings: resolved, clock, compute, bootId, missingReasons, onProgress: components.onRecovery });
+    sets = await openSets(drives.label, drives.members, {
+      settings: resolved,
+      clock,
+      compute,
+      bootId,
+      missingReasons,
+      onProgress: components.onRecovery,
+    });
     const life = { closed: false };
     return new WiredStore({ drives, sets, compute, life, objects: wireObjects(sets, resolved, { clock, random, life }) });
   } catch (error) {

@@ -56,7 +56,11 @@ describe("a new store is refused, and nothing is made or changed,", () => {
 
   it("below a file", async () => {
     await writeFile(join(place.folder, "file"), "");
-    await refusal(place.open({ drives: [place.drive(1), join(place.folder, "file", "d2")] }), "DRIVE_NOT_A_DIRECTORY", join(place.folder, "file", "d2"));
+    await refusal(
+      place.open({ drives: [place.drive(1), join(place.folder, "file", "d2")] }),
+      "DRIVE_NOT_A_DIRECTORY",
+      join(place.folder, "file", "d2"),
+    );
     await refusal(place.open({ drives: [place.drive(1)], create: false }), "STORE_NOT_FOUND");
   });
 
@@ -145,7 +149,9 @@ describe("a store that exists", () => {
     await rename(place.drive(2), join(place.folder, "away"));
     await mkdir(place.drive(2));
     const empty = await place.open();
-    expect((await empty.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason).toContain(`${place.drive(2)} is empty`);
+    expect((await empty.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason).toContain(
+      `${place.drive(2)} is empty`,
+    );
     expect(await textOf(empty)).toBe("kept");
     await empty.close();
     expect(await filesBelow(place.drive(2))).toEqual([]);
@@ -220,9 +226,15 @@ describe("labels and states", () => {
 
   it("of a newer release stop the store, and say what to do", async () => {
     await makeStore();
-    await changeLabel(place.drive(3), ofVersion(2, (length) => length - 8));
+    await changeLabel(
+      place.drive(3),
+      ofVersion(2, (length) => length - 8),
+    );
     await refusal(place.open(), "FORMAT_TOO_NEW", place.drive(3), "version 2", "upgrade");
-    await changeLabel(place.drive(3), ofVersion(1, (length) => length - 8));
+    await changeLabel(
+      place.drive(3),
+      ofVersion(1, (length) => length - 8),
+    );
     await (await place.open()).close();
     const state = join(place.drive(2), "state");
     await writeFile(state, ofVersion(9, () => 120)(new Uint8Array(await readFile(state))));
@@ -262,7 +274,10 @@ describe("the making of a store that was interrupted", () => {
       const state = parseState(new Uint8Array(await readFile(join(drive, "state"))));
       await rm(join(drive, "packs"), { recursive: true, force: true });
       if (state === undefined) throw new Error("there is a state");
-      await writeFile(join(drive, "state"), encodeState({ ...state, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 }));
+      await writeFile(
+        join(drive, "state"),
+        encodeState({ ...state, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 }),
+      );
     }
   }
 
@@ -273,7 +288,11 @@ describe("the making of a store that was interrupted", () => {
     }
   }
 
-  it.each([[[1], [2, 3]], [[1, 2], [3]], [[2, 3], [1]]])("is ended by the next opening: labels on %j, none on %j", async (labelled, empty) => {
+  it.each([
+    [[1], [2, 3]],
+    [[1, 2], [3]],
+    [[2, 3], [1]],
+  ])("is ended by the next opening: labels on %j, none on %j", async (labelled, empty) => {
     await (await place.open()).close();
     await forgetOpening(labelled);
     await emptyDrives(empty);
@@ -320,7 +339,10 @@ describe("the making of a store that was interrupted", () => {
     const failing = place.open(
       {},
       {
-        wrapDrive: (drive, path) => (path === place.drive(3) ? new Proxy(drive, { get: (target, name) => (name === "replaceFile" ? () => Promise.reject(full) : bound(target, name)) }) : drive),
+        wrapDrive: (drive, path) =>
+          path === place.drive(3)
+            ? new Proxy(drive, { get: (target, name) => (name === "replaceFile" ? () => Promise.reject(full) : bound(target, name)) })
+            : drive,
       },
     );
     await expect(failing).rejects.toBe(full);

@@ -18,9 +18,9 @@ import { type ChildOperation, killSettings } from "../src/testing/kill-child.ts"
 import { startChild } from "../src/testing/run-child.ts";
 import { filesBelow, makeTemporaryStore, patterned, type TemporaryStore } from "../src/testing/temporary-store.ts";
 
-const kills = Number(process.env["HOLDFAST_KILLS"] ?? 25);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 25);
 const killsOfStore = 5;
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e6));
+const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 1e6));
 
 type Body = readonly [seed: number, size: number] | null;
 
@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => script.remove());
 
 it(`keeps what it has acknowledged over ${kills} kills (HOLDFAST_SEED=${seed})`, { timeout: 60_000 + kills * 5000 }, async () => {
-  console.log(`kills: ${kills}, HOLDFAST_SEED=${seed}`);
+  process.stdout.write(`${kills} kills, HOLDFAST_SEED=${seed}\n`);
   const random = createSeededRandom(seed);
   let acknowledged = 0;
   for (let done = 0; done < kills; done += killsOfStore) {
@@ -60,7 +60,11 @@ it(`keeps what it has acknowledged over ${kills} kills (HOLDFAST_SEED=${seed})`,
 });
 
 /** Lets a process write, and kills it some time after it began to open the store, or had it open. */
-async function writeAndKill(place: TemporaryStore, known: Known, options: { seed: number; from: "start" | "open"; afterMs: number }): Promise<void> {
+async function writeAndKill(
+  place: TemporaryStore,
+  known: Known,
+  options: { seed: number; from: "start" | "open"; afterMs: number },
+): Promise<void> {
   const child = startChild(script.path, [JSON.stringify({ ...killSettings, drives: place.drives }), String(options.seed)]);
   for (let line = await child.nextLine(); line !== options.from; line = await child.nextLine()) {
     if (line === undefined) throw new Error(`the child did not open the store: ${(await child.ended()).stderr}`);

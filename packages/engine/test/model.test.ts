@@ -13,8 +13,8 @@ import { checkObjectModel, type ModelSubject } from "../src/testing/object-model
 import { looseFiles, makeTemporaryStore } from "../src/testing/temporary-store.ts";
 
 /** `HOLDFAST_MODEL_RUNS` sets the number of sequences for each kind of store; `HOLDFAST_SHRINK=1` looks for the shortest that fails. */
-const runs = Number(process.env["HOLDFAST_MODEL_RUNS"] ?? 8);
-const shrink = process.env["HOLDFAST_SHRINK"] === "1";
+const runs = Number(process.env.HOLDFAST_MODEL_RUNS ?? 8);
+const shrink = process.env.HOLDFAST_SHRINK === "1";
 
 /** Small enough that most bodies become blobs and packs are filled. */
 const small = { inlineLimit: 512, stripeSize: "64KiB", packSize: "64KiB" } as const;

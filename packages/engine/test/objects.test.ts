@@ -26,7 +26,29 @@ async function reopen(): Promise<void> {
 }
 
 describe("keys", () => {
-  const keys = ["..", "../../etc/passwd", "/", "//", "/absolute", "a//b", "a/", ".", "\0", "a\0b", "\n", " ", "con", "C:\\x", "\u{1f600}", "é", "e\u0301", "\uffff", "\u{10ffff}", "label", "packs/0001"];
+  const keys = [
+    "..",
+    "../../etc/passwd",
+    "/",
+    "//",
+    "/absolute",
+    "a//b",
+    "a/",
+    ".",
+    "\0",
+    "a\0b",
+    "\n",
+    " ",
+    "con",
+    "C:\\x",
+    "\u{1f600}",
+    "é",
+    "e\u0301",
+    "\uffff",
+    "\u{10ffff}",
+    "label",
+    "packs/0001",
+  ];
   const longest = ["x".repeat(1024), "é".repeat(512), "\u{1f600}".repeat(256)];
 
   it("of every kind keep their objects, small and large, and never become names of files", async () => {
@@ -34,13 +56,17 @@ describe("keys", () => {
     for (const [i, key] of names.entries()) await bucket.put(key, patterned(i % 2 === 0 ? 100 : 20 * KiB, i + 1));
     await reopen();
     for (const [i, key] of names.entries()) {
-      expect(Buffer.compare(await (await bucket.get(key)).bytes(), patterned(i % 2 === 0 ? 100 : 20 * KiB, i + 1)), JSON.stringify(key)).toBe(0);
+      expect(
+        Buffer.compare(await (await bucket.get(key)).bytes(), patterned(i % 2 === 0 ? 100 : 20 * KiB, i + 1)),
+        JSON.stringify(key),
+      ).toBe(0);
     }
     const listed: string[] = [];
     for await (const entry of bucket.list()) listed.push(entry.key as string);
     expect(listed).toEqual([...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
     for (const drive of place.drives) {
-      for (const name of await filesBelow(drive)) expect(name).toMatch(/^(label|state|promise|packs\/[0-9a-f]+\.pack|blobs\/[0-9a-f]+\/[0-9a-f]+\.shard)$/);
+      for (const name of await filesBelow(drive))
+        expect(name).toMatch(/^(label|state|promise|packs\/[0-9a-f]+\.pack|blobs\/[0-9a-f]+\/[0-9a-f]+\.shard)$/);
     }
   });
 
@@ -79,8 +105,20 @@ describe("a body that goes wrong leaves nothing on any drive", () => {
   }
 
   it.each<[string, () => ObjectBody, PutOptions, ErrorCode, string[]]>([
-    ["longer than declared", () => Readable.from([patterned(large)]), { contentLength: large - 1 }, "BODY_LENGTH_MISMATCH", ["contentLength", String(large - 1)]],
-    ["shorter than declared", () => Readable.from([patterned(large)]), { contentLength: large + 1 }, "BODY_LENGTH_MISMATCH", ["contentLength", String(large), String(large + 1)]],
+    [
+      "longer than declared",
+      () => Readable.from([patterned(large)]),
+      { contentLength: large - 1 },
+      "BODY_LENGTH_MISMATCH",
+      ["contentLength", String(large - 1)],
+    ],
+    [
+      "shorter than declared",
+      () => Readable.from([patterned(large)]),
+      { contentLength: large + 1 },
+      "BODY_LENGTH_MISMATCH",
+      ["contentLength", String(large), String(large + 1)],
+    ],
     ["small and shorter than declared", () => "abc", { contentLength: 4 }, "BODY_LENGTH_MISMATCH", ["contentLength", "3", "4"]],
     ["of another checksum", () => patterned(large), { checksums: { sha256: "0".repeat(64) } }, "CHECKSUM_MISMATCH", ["sha256", "0000"]],
     ["of another MD5", () => patterned(large), { contentMd5: "0".repeat(32) }, "CHECKSUM_MISMATCH", ["md5"]],

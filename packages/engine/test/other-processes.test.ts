@@ -22,7 +22,11 @@ afterEach(async () => {
 });
 
 function start(mode: "open" | "hold", userId?: number): RunningChild {
-  const child = startChild(script.path, [mode, JSON.stringify({ drives: place.drives, threads: 0 })], userId === undefined ? {} : { userId });
+  const child = startChild(
+    script.path,
+    [mode, JSON.stringify({ drives: place.drives, threads: 0 })],
+    userId === undefined ? {} : { userId },
+  );
   children.push(child);
   return child;
 }
@@ -72,7 +76,7 @@ describe("a store that is open", () => {
 
 const someUser = 65_534;
 const whyNot = process.getuid?.() === 0 ? undefined : "becoming another user takes root";
-if (whyNot !== undefined) console.log(`not tried on this machine: drives this user may not read (${whyNot})`);
+if (whyNot !== undefined) it(`drives this user may not read are not tried here: ${whyNot}`, () => {});
 
 describe.runIf(whyNot === undefined)("drives another user may not read or write", () => {
   beforeEach(async () => {
@@ -96,13 +100,22 @@ describe.runIf(whyNot === undefined)("drives another user may not read or write"
     expect(unwritable.reasons?.join()).toContain("give this user the right to write to it");
     await chmod(place.drive(2), 0o000);
     await chmod(place.drive(1), 0o000);
-    expect(await answerOf(start("open", someUser))).toMatchObject({ code: "DRIVES_MISSING", message: expect.stringContaining(place.drive(1)) });
+    expect(await answerOf(start("open", someUser))).toMatchObject({
+      code: "DRIVES_MISSING",
+      message: expect.stringContaining(place.drive(1)),
+    });
   });
 
   it("are no place for a new store", async () => {
     await chmod(place.drive(2), 0o000);
-    expect(await answerOf(start("open", someUser))).toMatchObject({ code: "DRIVE_UNREADABLE", message: expect.stringContaining(place.drive(2)) });
+    expect(await answerOf(start("open", someUser))).toMatchObject({
+      code: "DRIVE_UNREADABLE",
+      message: expect.stringContaining(place.drive(2)),
+    });
     await chmod(place.drive(2), 0o500);
-    expect(await answerOf(start("open", someUser))).toMatchObject({ code: "DRIVE_UNWRITABLE", message: expect.stringContaining(place.drive(2)) });
+    expect(await answerOf(start("open", someUser))).toMatchObject({
+      code: "DRIVE_UNWRITABLE",
+      message: expect.stringContaining(place.drive(2)),
+    });
   });
 });

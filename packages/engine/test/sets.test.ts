@@ -59,7 +59,10 @@ describe("twelve drives, 4+2", () => {
     expect(sets.every((set) => set.sequence > 1)).toBe(true);
     const expected = [...names, ...Array.from({ length: 6 }, (_, i) => `large-${i}`)].sort();
     expect(await keysOf(store)).toEqual(expected);
-    expect(await keysOf(store, { delimiter: "/" })).toEqual([...Array.from({ length: 7 }, (_, i) => `folder-${i}/`), ...expected.filter((name) => name.startsWith("large"))]);
+    expect(await keysOf(store, { delimiter: "/" })).toEqual([
+      ...Array.from({ length: 7 }, (_, i) => `folder-${i}/`),
+      ...expected.filter((name) => name.startsWith("large")),
+    ]);
     const pages: string[] = [];
     let token: string | undefined;
     do {
@@ -78,7 +81,8 @@ describe("twelve drives, 4+2", () => {
     const bringBack = await takeAway(place, [...first.slice(1, 3), ...second.slice(0, 2)]);
     const degraded = await place.open();
     for (const [i, key] of names.entries()) expect(await (await degraded.bucket("things").get(key)).text()).toBe(`body ${i}`);
-    for (let i = 0; i < 6; i++) expect(Buffer.compare(await (await degraded.bucket("things").get(`large-${i}`)).bytes(), patterned(300 * KiB, i + 1))).toBe(0);
+    for (let i = 0; i < 6; i++)
+      expect(Buffer.compare(await (await degraded.bucket("things").get(`large-${i}`)).bytes(), patterned(300 * KiB, i + 1))).toBe(0);
     expect(await keysOf(degraded)).toHaveLength(names.length + 6);
     await degraded.close();
     const third = await takeAway(place, [second[5] as string]);
@@ -145,7 +149,8 @@ describe("shapes", () => {
     await store.bucket("things").put("large", patterned(400 * KiB, 2));
     const sizes: number[] = [];
     for (const drive of place.drives) {
-      for (const name of await filesBelow(drive)) if (name.startsWith("blobs/")) sizes.push(Math.round((await stat(join(drive, name))).size / (100 * KiB)));
+      for (const name of await filesBelow(drive))
+        if (name.startsWith("blobs/")) sizes.push(Math.round((await stat(join(drive, name))).size / (100 * KiB)));
     }
     expect(sizes.sort()).toEqual([1, 1, 1, 1, 1, 1, 4, 4, 4, 4]);
     await refusal(store.createBucket("wide", { erasure: { data: 5, parity: 2 } }), "ARGUMENT_INVALID", "5+2", "6");

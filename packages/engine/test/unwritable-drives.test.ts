@@ -8,7 +8,7 @@ import { mountSmall, type SmallMount, whyNoMounts } from "../src/testing/small-m
 import { filesBelow, looseFiles, makeTemporaryStore, patterned, refusal, type TemporaryStore } from "../src/testing/temporary-store.ts";
 
 const whyNot = await whyNoMounts();
-if (whyNot !== undefined) console.log(`not tried on this machine: full and read-only drives (${whyNot})`);
+if (whyNot !== undefined) it(`full and read-only drives are not tried here: ${whyNot}`, () => {});
 
 const cleanUps: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -103,7 +103,10 @@ describe.runIf(whyNot === undefined)("full drives", () => {
     const again = await place.open();
     await expectKept(again, ["fill-1"], 900 * KiB);
     await expectKept(again, ["fill-2"], 10 * KiB);
-    const error = await again.bucket("things").put("x", "y").catch((reason: unknown) => reason);
+    const error = await again
+      .bucket("things")
+      .put("x", "y")
+      .catch((reason: unknown) => reason);
     expect(isHoldfastError(error, "DRIVE_FULL", "WRITE_QUORUM_LOST"), String(error)).toBe(true);
     await again.close();
     for (const mount of mounts) await freeFileSystem(mount.path);

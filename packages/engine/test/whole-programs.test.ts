@@ -8,7 +8,8 @@ import { makeTemporaryStore, type TemporaryStore } from "../src/testing/temporar
 const program = fileURLToPath(new URL("./fixtures/use-store.mjs", import.meta.url));
 let place: TemporaryStore;
 beforeAll(() => {
-  if (!existsSync(fileURLToPath(new URL("../dist/index.js", import.meta.url)))) throw new Error("dist/index.js is missing: run `npm run build` first");
+  if (!existsSync(fileURLToPath(new URL("../dist/index.js", import.meta.url))))
+    throw new Error("dist/index.js is missing: run `npm run build` first");
 });
 beforeEach(async () => {
   place = await makeTemporaryStore(6);
@@ -32,6 +33,6 @@ it("512 MiB stream in and out within bounded memory", { timeout: 120_000 }, asyn
   const { lines, code, stderr } = await linesOf("stream");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const { grownMiB } = JSON.parse(lines[0] as string) as { grownMiB: number };
-  console.log(`memory grew by ${grownMiB} MiB while 512 MiB streamed in and out`);
+  process.stdout.write(`memory grew by ${grownMiB} MiB while 512 MiB streamed in and out\n`);
   expect(grownMiB).toBeLessThan(200);
 });

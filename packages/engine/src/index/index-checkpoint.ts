@@ -25,7 +25,8 @@ interface Checkpoint {
  * @throws DRIVE_UNREADABLE, DRIVE_UNWRITABLE, DRIVE_FULL, DRIVE_IO_ERROR
  */
 export async function openIndexDirectory(directory: string, facts: { setId: string; bootId: string | undefined }): Promise<OrderedIndex> {
-  const mark = (clean: boolean): Promise<void> => writeCheckpoint(directory, { version: 1, setId: facts.setId, clean, bootId: facts.bootId });
+  const mark = (clean: boolean): Promise<void> =>
+    writeCheckpoint(directory, { version: 1, setId: facts.setId, clean, bootId: facts.bootId });
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     if (!isTrusted(await readCheckpoint(directory), facts)) await removeIndex(directory);

@@ -10,7 +10,10 @@ export function checkDistinct(probes: readonly Pick<DriveProbe, "path" | "realPa
   for (const [i, { path, within }] of sorted.entries()) {
     const other = sorted[i - 1];
     if (other === undefined || !within.startsWith(other.within)) continue;
-    const how = within === other.within ? `are the same directory (${other.realPath}); name every drive once` : "lie one inside the other; give every drive a directory of its own";
+    const how =
+      within === other.within
+        ? `are the same directory (${other.realPath}); name every drive once`
+        : "lie one inside the other; give every drive a directory of its own";
     throw new HoldfastError("DRIVE_DUPLICATED", `drives ${other.path} and ${path} ${how}`, { details: { path, other: other.path } });
   }
 }

@@ -22,10 +22,12 @@ export function invalid(field: string, value: unknown, fix: string): HoldfastErr
 
 /** Checks that a value is a plain object with none but these fields. */
 export function checkObject<T extends object>(field: string, value: T, known: readonly string[]): T {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(field, value, `pass an object with ${known.join(", ")}`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid(field, value, `pass an object with ${known.join(", ")}`);
   for (const name of Object.keys(value)) {
     const whole = field === "settings" ? name : `${field}.${name}`;
-    if (!known.includes(name)) throw invalid(whole, (value as Record<string, unknown>)[name], `there is no such setting; known are ${known.join(", ")}`);
+    if (!known.includes(name))
+      throw invalid(whole, (value as Record<string, unknown>)[name], `there is no such setting; known are ${known.join(", ")}`);
   }
   return value;
 }

@@ -71,7 +71,8 @@ export async function findDrives(paths: readonly string[], options: FindOptions)
   try {
     if (exists) return { found, missing: await openMembers(looks, found, options) };
     await makeDirectories(looks);
-    for (const { probe } of looks) found.push(await openFound(probe.path, probe.problem === undefined ? probe.writeProblem : undefined, options));
+    for (const { probe } of looks)
+      found.push(await openFound(probe.path, probe.problem === undefined ? probe.writeProblem : undefined, options));
     return { found, missing: [] };
   } catch (error) {
     await releaseDrives(found);
@@ -104,9 +105,13 @@ async function lookAt(path: string): Promise<Look> {
 
 function storeNotFound(looks: readonly Look[]): HoldfastError {
   const reasons = looks.map(({ probe }) => probe.problem?.message ?? `${probe.path} has no label`);
-  return new HoldfastError("STORE_NOT_FOUND", `there is no store on these drives: make one with holdfast init, or open with create: true (${reasons.join("; ")})`, {
-    details: { paths: looks.map(({ probe }) => probe.path) },
-  });
+  return new HoldfastError(
+    "STORE_NOT_FOUND",
+    `there is no store on these drives: make one with holdfast init, or open with create: true (${reasons.join("; ")})`,
+    {
+      details: { paths: looks.map(({ probe }) => probe.path) },
+    },
+  );
 }
 
 /** Makes the directories of a new store; those that are there must be empty and writable. Checks all before it makes any. */
@@ -121,9 +126,13 @@ async function makeDirectories(looks: readonly Look[]): Promise<void> {
 }
 
 function notEmpty(probe: DriveProbe, fix: string): HoldfastError {
-  return new HoldfastError("DRIVE_NOT_EMPTY", `${probe.path} is not empty (${probe.foundNames.join(", ")}) and has no label of a store: ${fix}`, {
-    details: { path: probe.path, found: probe.foundNames },
-  });
+  return new HoldfastError(
+    "DRIVE_NOT_EMPTY",
+    `${probe.path} is not empty (${probe.foundNames.join(", ")}) and has no label of a store: ${fix}`,
+    {
+      details: { path: probe.path, found: probe.foundNames },
+    },
+  );
 }
 
 /** Opens the drives of a store that exists into `found`; resolves with those it has to do without. */
@@ -169,7 +178,11 @@ async function openFound(path: string, writeProblem: HoldfastError | undefined, 
  * A drive that cannot be written to cannot be locked either, and is only read. One that is just full may yet take the lock; if not, it
  * stays read-only also when space comes back, since another process may have it then.
  */
-async function lockIfWritable(path: string, writeProblem: HoldfastError | undefined, clock: Clock): Promise<{ lock?: DriveLock; problem?: HoldfastError }> {
+async function lockIfWritable(
+  path: string,
+  writeProblem: HoldfastError | undefined,
+  clock: Clock,
+): Promise<{ lock?: DriveLock; problem?: HoldfastError }> {
   if (writeProblem !== undefined && writeProblem.code !== "DRIVE_FULL") return { problem: writeProblem };
   try {
     const lock = await lockDrive(path, await thisProcess(clock), clock);

@@ -27,14 +27,23 @@ export function gatherStore(found: readonly FoundDrive[]): StoreDrives {
     if (own === undefined) continue;
     if (own.storeId !== label.storeId) {
       const [path, other] = [drive.path, found.find((candidate) => candidate.label?.storeId === label.storeId)?.path];
-      throw foreign(`drive ${path} belongs to store ${own.storeId}, and ${other} to ${label.storeId}: mount the right drive there, or open that store by itself`, drive, label);
+      throw foreign(
+        `drive ${path} belongs to store ${own.storeId}, and ${other} to ${label.storeId}: mount the right drive there, or open that store by itself`,
+        drive,
+        label,
+      );
     }
-    if (!known.has(own.driveId)) throw foreign(`drive ${drive.path} was taken out of the store: leave it out, or empty it to use it again`, drive, label);
+    if (!known.has(own.driveId))
+      throw foreign(`drive ${drive.path} was taken out of the store: leave it out, or empty it to use it again`, drive, label);
     const twin = members.get(own.driveId);
     if (twin !== undefined) {
-      throw new HoldfastError("DRIVE_DUPLICATED", `drive ${drive.path} is a copy of ${twin.path} (both are drive ${own.driveId}): leave one of them out`, {
-        details: { path: drive.path, other: twin.path, driveId: own.driveId },
-      });
+      throw new HoldfastError(
+        "DRIVE_DUPLICATED",
+        `drive ${drive.path} is a copy of ${twin.path} (both are drive ${own.driveId}): leave one of them out`,
+        {
+          details: { path: drive.path, other: twin.path, driveId: own.driveId },
+        },
+      );
     }
     members.set(own.driveId, drive);
   }
@@ -42,7 +51,9 @@ export function gatherStore(found: readonly FoundDrive[]): StoreDrives {
 }
 
 function foreign(message: string, drive: FoundDrive, label: DriveLabel): HoldfastError {
-  return new HoldfastError("DRIVE_FOREIGN", message, { details: { path: drive.path, storeId: drive.label?.storeId, expectedStoreId: label.storeId } });
+  return new HoldfastError("DRIVE_FOREIGN", message, {
+    details: { path: drive.path, storeId: drive.label?.storeId, expectedStoreId: label.storeId },
+  });
 }
 
 /** The label of the store most drives belong to, in its newest form. */

@@ -54,7 +54,12 @@ async function planLabels(drives: readonly NewDrive[], profile: Profile, world: 
   );
   const sets: LabelSet[] = formSets(descriptions, profile).map((planned) => {
     const members = new Set(planned.drives.map((drive) => drive.id as DriveId));
-    return { setId: createId<SetId>(world.random), data: profile.data, parity: profile.parity, drives: ids.filter((id) => members.has(id)) };
+    return {
+      setId: createId<SetId>(world.random),
+      data: profile.data,
+      parity: profile.parity,
+      drives: ids.filter((id) => members.has(id)),
+    };
   });
   const createdMs = Math.floor(world.clock.nowMs());
   return ids.map((driveId) => {

@@ -7,10 +7,10 @@ import type { DriveId } from "../base/ids.ts";
 import type { Random } from "../base/random.ts";
 import { createMemoryDrive } from "../drive/memory-drive.ts";
 import type { DriveLabel } from "../format/label.ts";
+import { invalid } from "./check-fields.ts";
 import { type FoundDrive, type FoundDrives, findDrives, type MissingDrive, releaseDrives, type WrapDrive } from "./find-drives.ts";
 import { gatherStore } from "./identify-drives.ts";
 import { isUnused, makeStore } from "./make-store.ts";
-import { invalid } from "./check-fields.ts";
 import { checkAgainstProfile, type ResolvedSettings } from "./settings.ts";
 
 export interface OpenedDrives {
@@ -73,9 +73,13 @@ function checkAllThere({ found, missing }: FoundDrives): void {
   const problems = [...missing.map(({ problem }) => problem), ...found.flatMap(({ writeProblem }) => writeProblem ?? [])];
   if (problems.length === 0) return;
   const reasons = problems.map(({ message }) => message);
-  throw new HoldfastError("DRIVES_MISSING", `the making of this store was interrupted, and it takes all its drives to end it: ${reasons.join("; ")}`, {
-    details: { missing: reasons },
-  });
+  throw new HoldfastError(
+    "DRIVES_MISSING",
+    `the making of this store was interrupted, and it takes all its drives to end it: ${reasons.join("; ")}`,
+    {
+      details: { missing: reasons },
+    },
+  );
 }
 
 async function makeNew(settings: ResolvedSettings, found: readonly FoundDrive[], world: World): Promise<OpenedDrives> {
@@ -96,7 +100,11 @@ function openExisting(settings: ResolvedSettings, { found, missing }: FoundDrive
   }
   const driveCount = driveCountOf(label.sets);
   if (settings.drives.length > driveCount) {
-    throw invalid("drives", settings.drives.map((drive) => drive.path), `the store has ${driveCount} drives and these are ${settings.drives.length}; name only its own`);
+    throw invalid(
+      "drives",
+      settings.drives.map((drive) => drive.path),
+      `the store has ${driveCount} drives and these are ${settings.drives.length}; name only its own`,
+    );
   }
   return { label, members, found, missingReasons: reasonsFor(found, missing) };
 }

@@ -49,7 +49,12 @@ export async function openSets(label: DriveLabel, drives: ReadonlyMap<DriveId, M
 async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>, options: OpenSetsOptions): Promise<OpenSet> {
   const members = set.drives.map((id, ordinal) => {
     const found = drives.get(id);
-    const member = new Member({ ordinal, id, drive: found?.drive, reason: found === undefined ? missingReason(options.missingReasons) : undefined });
+    const member = new Member({
+      ordinal,
+      id,
+      drive: found?.drive,
+      reason: found === undefined ? missingReason(options.missingReasons) : undefined,
+    });
     if (found?.writeProblem !== undefined) member.noteWriteFailure(found.writeProblem);
     return member;
   });

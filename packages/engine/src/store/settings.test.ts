@@ -92,19 +92,23 @@ describe("settings that can't be", () => {
     }
     if (!isHoldfastError(error, "SETTINGS_INVALID")) throw error ?? new Error("they were taken");
     expect(error.kind).toBe("invalid");
-    expect(error.details["field"]).toBe(field);
+    expect(error.details.field).toBe(field);
     for (const mention of [`${field}: `, ...mentions]) expect(error.message).toContain(mention);
   });
 
   it("are told from those of a store that is already made", () => {
     const settings = resolveSettings({ drives: six, survive: 3 });
     expect(() => checkAgainstProfile(settings, { data: 2, parity: 4 })).not.toThrow();
-    expect(() => checkAgainstProfile(settings, { data: 4, parity: 2 })).toThrowError(expect.objectContaining({ code: "SETTINGS_INVALID", details: { field: "survive", value: 3 } }));
+    expect(() => checkAgainstProfile(settings, { data: 4, parity: 2 })).toThrowError(
+      expect.objectContaining({ code: "SETTINGS_INVALID", details: { field: "survive", value: 3 } }),
+    );
   });
 
   it("never show more of a value than fits a message", () => {
     expect(() => resolveSettings({ drives: six, etag: "x".repeat(10_000) as "md5" })).toThrowError(/^etag: "x{199}… can't/);
-    expect(() => resolveSettings({ drives: six, batch: Object.create(null, { count: { value: 1, enumerable: true } }) })).toThrowError(/batch.count/);
+    expect(() => resolveSettings({ drives: six, batch: Object.create(null, { count: { value: 1, enumerable: true } }) })).toThrowError(
+      /batch.count/,
+    );
   });
 });
 
@@ -135,12 +139,30 @@ describe("settings", () => {
   });
 
   it("take sizes as numbers and as texts", () => {
-    const settings = resolveSettings({ drives: six, inlineLimit: 0, stripeSize: "256KiB", memoryBudget: "1 GiB", batch: { operations: 1, size: "8k" }, packSize: 65_536, reserve: 0 });
-    expect(settings).toMatchObject({ inlineBytes: 0, stripeBytes: 256 * KiB, memoryBudgetBytes: 1024 * MiB, batchOperationsMax: 1, batchBytesMax: 8 * KiB, packBytesMax: 65_536, reserveBytes: 0 });
+    const settings = resolveSettings({
+      drives: six,
+      inlineLimit: 0,
+      stripeSize: "256KiB",
+      memoryBudget: "1 GiB",
+      batch: { operations: 1, size: "8k" },
+      packSize: 65_536,
+      reserve: 0,
+    });
+    expect(settings).toMatchObject({
+      inlineBytes: 0,
+      stripeBytes: 256 * KiB,
+      memoryBudgetBytes: 1024 * MiB,
+      batchOperationsMax: 1,
+      batchBytesMax: 8 * KiB,
+      packBytesMax: 65_536,
+      reserveBytes: 0,
+    });
   });
 
   it("give a store in memory as many drives as its shards need", () => {
     expect(resolveSettings({ memory: true }).drives).toHaveLength(1);
-    expect(resolveSettings({ memory: true, erasure: { data: 4, parity: 2 } }).drives.map((drive) => drive.path)).toEqual([0, 1, 2, 3, 4, 5].map((i) => `memory:${i}`));
+    expect(resolveSettings({ memory: true, erasure: { data: 4, parity: 2 } }).drives.map((drive) => drive.path)).toEqual(
+      [0, 1, 2, 3, 4, 5].map((i) => `memory:${i}`),
+    );
   });
 });

@@ -148,12 +148,20 @@ export function resolveSettings(settings: StoreSettings): ResolvedSettings {
  * Checks what depends on the store's k and m, which are known for sure only once its labels are read.
  * @throws SETTINGS_INVALID
  */
-export function checkAgainstProfile(settings: Pick<ResolvedSettings, "survive" | "stripeBytes" | "memoryBudgetBytes">, { data, parity }: Profile): void {
+export function checkAgainstProfile(
+  settings: Pick<ResolvedSettings, "survive" | "stripeBytes" | "memoryBudgetBytes">,
+  { data, parity }: Profile,
+): void {
   const { survive, stripeBytes, memoryBudgetBytes } = settings;
-  if (survive !== undefined && survive > parity) throw invalid("survive", survive, `a ${data}+${parity} store stands the loss of ${parity} drives at most; write that or less`);
+  if (survive !== undefined && survive > parity)
+    throw invalid("survive", survive, `a ${data}+${parity} store stands the loss of ${parity} drives at most; write that or less`);
   const neededBytes = stripesInMemory * stripeBytes * ((data + parity) / data);
   if (neededBytes <= memoryBudgetBytes) return;
-  throw invalid("memoryBudget", memoryBudgetBytes, `with stripes of ${stripeBytes} bytes a ${data}+${parity} store needs ${Math.ceil(neededBytes / MiB)} MiB; raise it or lower stripeSize`);
+  throw invalid(
+    "memoryBudget",
+    memoryBudgetBytes,
+    `with stripes of ${stripeBytes} bytes a ${data}+${parity} store needs ${Math.ceil(neededBytes / MiB)} MiB; raise it or lower stripeSize`,
+  );
 }
 
 /** Two of an upload and two of a download; each upload or download more waits for its turn. */
@@ -174,7 +182,8 @@ function memoryDrives(drives: StoreSettings["drives"], erasure: Profile | undefi
 }
 
 function namedDrives(drives: StoreSettings["drives"]): Required<DriveSettings>[] {
-  if (!Array.isArray(drives) || drives.length === 0) throw invalid("drives", drives, 'name at least one directory, e.g. ["./data/d1"], or set memory: true');
+  if (!Array.isArray(drives) || drives.length === 0)
+    throw invalid("drives", drives, 'name at least one directory, e.g. ["./data/d1"], or set memory: true');
   return drives.map((drive: string | DriveSettings, i) => {
     const field = `drives[${i}]`;
     if (typeof drive === "string") return complete({ path: checkText(field, drive) });

@@ -19,7 +19,13 @@ export interface ChildOperation {
 }
 
 /** Settings that make everything happen within a fraction of a second: packs that fill, blobs of several stripes. */
-export const killSettings = { erasure: { data: 2, parity: 1 }, inlineLimit: 8 * KiB, stripeSize: 64 * KiB, packSize: 256 * KiB, threads: 0 } as const satisfies StoreSettings;
+export const killSettings = {
+  erasure: { data: 2, parity: 1 },
+  inlineLimit: 8 * KiB,
+  stripeSize: 64 * KiB,
+  packSize: 256 * KiB,
+  threads: 0,
+} as const satisfies StoreSettings;
 
 const lanes = 6;
 const keysOfLane = 8;
@@ -55,13 +61,19 @@ async function runLane(bucket: Bucket, lane: number, seed: number): Promise<neve
     else if (choice < 55) await putOne(bucket, key(), large());
     else if (choice < 70) {
       const entries = keys(5).map((name) => ({ name, body: small() }));
-      await report(entries.map(({ name, body }) => [name, body] as const), () => bucket.putMany(entries.map(({ name, body }) => ({ key: name, body: bytesOf(body) }))));
+      await report(
+        entries.map(({ name, body }) => [name, body] as const),
+        () => bucket.putMany(entries.map(({ name, body }) => ({ key: name, body: bytesOf(body) }))),
+      );
     } else if (choice < 85) {
       const name = key();
       await report([[name, null]], () => bucket.delete(name));
     } else if (choice < 90) {
       const names = keys(4);
-      await report(names.map((name) => [name, null] as const), () => bucket.deleteMany(names));
+      await report(
+        names.map((name) => [name, null] as const),
+        () => bucket.deleteMany(names),
+      );
     } else await multipart(bucket, key(), large(), { complete: choice < 97 });
   }
 }

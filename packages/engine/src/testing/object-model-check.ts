@@ -42,7 +42,11 @@ export async function checkObjectModel(
       await subject.close();
     }
   });
-  await fc.assert(property, { numRuns: options.runs, endOnFailure: options.shrink === false, ...(options.seed === undefined ? {} : { seed: options.seed }) });
+  await fc.assert(property, {
+    numRuns: options.runs,
+    endOnFailure: options.shrink === false,
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  });
 }
 
 class Run {

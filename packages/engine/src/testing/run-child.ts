@@ -16,7 +16,11 @@ export interface RunningChild {
 }
 
 /** Starts Node on a script, as another user where one is given. */
-export function startChild(script: string, args: readonly string[], options: { readonly userId?: number; readonly nodeArgs?: readonly string[] } = {}): RunningChild {
+export function startChild(
+  script: string,
+  args: readonly string[],
+  options: { readonly userId?: number; readonly nodeArgs?: readonly string[] } = {},
+): RunningChild {
   const user = options.userId === undefined ? {} : { uid: options.userId, gid: options.userId };
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), script, ...args], { stdio: ["ignore", "pipe", "pipe"], ...user });
   const closed = once(child, "close");

@@ -21,7 +21,12 @@ const [mode, settings = "{}"] = process.argv.slice(2);
 async function run(): Promise<void> {
   const store = await openStore(JSON.parse(settings) as StoreSettings);
   const drives = (await store.status()).sets.flatMap((set) => set.drives);
-  answer({ code: undefined, message: undefined, states: drives.map(({ state }) => state), reasons: drives.flatMap(({ reason }) => reason ?? []) });
+  answer({
+    code: undefined,
+    message: undefined,
+    states: drives.map(({ state }) => state),
+    reasons: drives.flatMap(({ reason }) => reason ?? []),
+  });
   if (mode === "hold") await systemClock.sleep(120_000);
   else await store.close();
 }

@@ -1,7 +1,7 @@
 import { ok, strictEqual } from "node:assert";
 import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { errorCodes, type ErrorCode, type HoldfastError, isHoldfastError } from "../base/errors.ts";
+import { type ErrorCode, errorCodes, type HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { openStore, type Store, type StoreComponents } from "../engine.ts";
 import type { StoreSettings } from "../store/settings.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
