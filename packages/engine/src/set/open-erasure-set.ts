@@ -10,6 +10,7 @@ import { writeStates } from "./drive-state.ts";
 import type { BlobLocation, BlobOptions, BlobReader, ErasureProfile, ErasureSet, KeyRange, PackedPayload, SetEntry, SetOperation, WrittenBlob } from "./erasure-set.ts";
 import { decodeEntry } from "./index-entry.ts";
 import type { MemberState } from "./member.ts";
+import { openThreshold } from "./quorum.ts";
 import { type ReadCounters, readPackedPayload } from "./read-packed.ts";
 import { recoverLog } from "./recover-log.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
@@ -56,10 +57,11 @@ export interface DriveStatus {
 /** @throws DRIVES_MISSING, TAIL_UNDECIDED, LOG_DAMAGED, INDEX_DAMAGED */
 export async function openErasureSet(context: SetContext, options: OpenSetOptions): Promise<OpenSet> {
   const present = context.members.filter((member) => member.readable).length;
-  if (present < context.profile.data) {
+  const needed = openThreshold(context.members.length, context.profile);
+  if (present < needed) {
     const missing = [...new Set(context.members.filter((member) => !member.readable).map((member) => member.reason ?? member.id))];
-    throw new HoldfastError("DRIVES_MISSING", `only ${present} of ${context.members.length} drives are there and ${context.profile.data} are needed; missing: ${missing.join("; ")}`, {
-      details: { present, needed: context.profile.data, missing },
+    throw new HoldfastError("DRIVES_MISSING", `only ${present} of ${context.members.length} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`, {
+      details: { present, needed, missing },
     });
   }
   const log = await recoverLog(context);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isHoldfastError } from "../base/errors.ts";
 import type { ErasureProfile } from "./erasure-set.ts";
-import { AckTally, fitProfile, judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
+import { AckTally, fitProfile, judgeTail, openThreshold, shardThreshold, witnessThreshold } from "./quorum.ts";
 
 /** Every n ≤ 6 with every k + m ≤ n, m ≤ 4, and every survive ≤ m. */
 function* shapes(): Generator<{ drives: number; profile: ErasureProfile; survive: number }> {
@@ -51,8 +51,11 @@ describe("witnesses", () => {
   it("are so many that any drives that open a set include one, and no more", () => {
     for (const { drives, profile } of shapes()) {
       const witnesses = witnessThreshold(drives, profile);
-      expect(witnesses + profile.data).toBeGreaterThan(drives);
-      expect(witnesses - 1 + profile.data).toBeLessThanOrEqual(drives);
+      const opening = openThreshold(drives, profile);
+      expect(witnesses + opening).toBe(drives + 1);
+      // m losses never keep a set from being opened, nor from being written where that can be had at all.
+      expect(drives - profile.parity).toBeGreaterThanOrEqual(opening);
+      if (drives > 2 * profile.parity) expect(drives - profile.parity).toBeGreaterThanOrEqual(witnesses);
     }
   });
 });
@@ -84,7 +87,7 @@ describe("the judgement of a batch at the tail", () => {
   it("never cuts what may have been acknowledged, never keeps what cannot be read, never doubts without need", () => {
     for (const shape of shapes()) {
       const { drives, profile, survive } = shape;
-      if (drives > 5 && survive !== Math.min(1, profile.parity)) continue;
+      if (drives > 5 && survive !== 1) continue;
       const width = profile.data + profile.parity;
       for (const copies of assignments(drives)) {
         const verdict = judge(shape, copies);

@@ -2,8 +2,8 @@
  * The only place that counts drives. Everything here is arithmetic on one batch or blob: k data shards, m parity shards, `survive`
  * (how many further drive losses an acknowledged write must stand at the moment of its acknowledgement), n drives in the set.
  *
- * Two conditions make a batch acknowledged: k + survive of its shards are durable, so that it can be read after `survive` losses; and
- * n - k_set + 1 drives hold its records, so that any k_set drives, without which a set is not opened, include one that knows of it.
+ * Two conditions make a batch acknowledged: k + survive of its shards are durable, so that it can be read after `survive` losses; and so
+ * many drives hold its records (`witnessThreshold`) that any drives the set is opened with (`openThreshold`) include one that knows of it.
  */
 import { HoldfastError } from "../base/errors.ts";
 import type { ErasureProfile } from "./erasure-set.ts";
@@ -13,9 +13,17 @@ export function shardThreshold(profile: ErasureProfile, survive: number): number
   return profile.data + Math.min(survive, profile.parity);
 }
 
-/** Drives that must know of something so that any k drives of the set include one of them: n - k + 1. */
+/**
+ * Drives that must be there to open a set: never so many that m losses prevent it; otherwise at least k, and at least m + 1, which leaves
+ * enough of a set wider than its profile to write with m drives away.
+ */
+export function openThreshold(driveCount: number, setProfile: ErasureProfile): number {
+  return Math.min(driveCount - setProfile.parity, Math.max(setProfile.data, setProfile.parity + 1));
+}
+
+/** Drives that must know of something so that those a set is opened with include one of them. */
 export function witnessThreshold(driveCount: number, setProfile: ErasureProfile): number {
-  return Math.max(1, driveCount - setProfile.data + 1);
+  return driveCount - openThreshold(driveCount, setProfile) + 1;
 }
 
 /**
