@@ -1,8 +1,10 @@
 /** Drives that are not what the settings say: each is refused or done without, and nothing is left behind. */
-import { cp, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HoldfastError } from "../src/base/errors.ts";
 import { writeChecksum } from "../src/codec/xxh3.ts";
+import type { Drive } from "../src/drive/drive.ts";
 import type { Store } from "../src/engine.ts";
 import { encodeState, parseState } from "../src/format/state.ts";
 import { filesBelow, makeTemporaryStore, refusal, type TemporaryStore } from "../src/testing/temporary-store.ts";
@@ -208,6 +210,52 @@ describe("a store that exists", () => {
   });
 });
 
+describe("a drive that is dying", () => {
+  it("costs one drive, not the store: its label can't be read", async () => {
+    await makeStore();
+    const dying = new HoldfastError("DRIVE_IO_ERROR", `drive ${place.drive(1)} failed to read label (EIO): check the drive`);
+    const store = await place.open(
+      {},
+      { wrapDrive: (drive, path) => (path === place.drive(1) ? withCall(drive, "readFile", () => Promise.reject(dying)) : drive) },
+    );
+    expect(await textOf(store)).toBe("kept");
+    expect((await store.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason).toContain("EIO");
+    await store.close();
+    expect(await statesOf(await place.open())).toEqual(["d1 online", "d2 online", "d3 online"]);
+  });
+
+  it("leaves the index to the next one", async () => {
+    await makeStore();
+    await rm(join(place.drive(1), "index"), { recursive: true });
+    await writeFile(join(place.drive(1), "index"), "in the way");
+    const store = await place.open();
+    expect(await textOf(store)).toBe("kept");
+    await store.bucket("things").put("b", "more");
+    await store.close();
+    expect((await stat(join(place.drive(2), "index"))).isDirectory()).toBe(true);
+    expect(await textOf(await place.open(), "b")).toBe("more");
+  });
+});
+
+it.runIf(process.platform === "linux")("opening leaves no file open, whether it succeeds or not", async () => {
+  await makeStore();
+  const openFiles = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+  const rounds = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) {
+      const store = await place.open();
+      await store.bucket("things").put("large", new Uint8Array(300_000));
+      await store.close();
+      await refusal(place.open({ erasure: { data: 1, parity: 1 } }), "SETTINGS_INVALID");
+      await refusal(place.open({ drives: [place.drive(1)] }), "DRIVES_MISSING");
+      await refusal(place.open({ indexDirectory: join(place.drive(1), "label") }), "SETTINGS_INVALID");
+    }
+  };
+  await rounds();
+  const before = await openFiles();
+  await rounds();
+  expect(await openFiles()).toBeLessThanOrEqual(before + 2);
+});
+
 describe("labels and states", () => {
   it("that are damaged cost one drive, not the store", async () => {
     await makeStore();
@@ -335,15 +383,10 @@ describe("the making of a store that was interrupted", () => {
   });
 
   it("is taken back when a drive fails on the way", async () => {
-    const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
+    const full = new HoldfastError("DRIVE_FULL", "no space left");
     const failing = place.open(
       {},
-      {
-        wrapDrive: (drive, path) =>
-          path === place.drive(3)
-            ? new Proxy(drive, { get: (target, name) => (name === "replaceFile" ? () => Promise.reject(full) : bound(target, name)) })
-            : drive,
-      },
+      { wrapDrive: (drive, path) => (path === place.drive(3) ? withCall(drive, "replaceFile", () => Promise.reject(full)) : drive) },
     );
     await expect(failing).rejects.toBe(full);
     expect(await filesBelow(place.folder)).toEqual([]);
@@ -351,7 +394,13 @@ describe("the making of a store that was interrupted", () => {
   });
 });
 
-function bound(target: object, name: string | symbol): unknown {
-  const value: unknown = Reflect.get(target, name, target);
-  return typeof value === "function" ? value.bind(target) : value;
+/** The drive, with one of its calls replaced. */
+function withCall(drive: Drive, call: keyof Drive, replacement: () => Promise<never>): Drive {
+  return new Proxy(drive, {
+    get(target, name) {
+      if (name === call) return replacement;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
