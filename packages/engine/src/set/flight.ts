@@ -9,7 +9,7 @@ import { slotOfDrive } from "../format/layout.ts";
 import type { Batch } from "./batch.ts";
 import { chooseLayout } from "./choose-layout.ts";
 import { type EncodedBatch, encodeBatch, frameBuffers, placeAndEncodeRecords, shardBytesOf } from "./encode-batch.ts";
-import { type LogTail, needsNewPack } from "./log-tail.ts";
+import { type LogTail, needsNewPack, startNextPack } from "./log-tail.ts";
 import type { Member } from "./member.ts";
 import { AckTally, shardThreshold, witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
@@ -59,7 +59,7 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
   if (needsNewPack(tail, { frameBytes: frameBytesBound, recordsBytes: batch.recordsBytesBound }, context.settings)) {
     if (before.length > 0) return "new pack needed, wait";
     sealed = { pack: tail.pack, position: tail.position, entries: tail.footer };
-    Object.assign(tail, { pack: tail.pack + 1, position: 0, footer: [], footerBytes: 0 });
+    startNextPack(tail);
   }
   const place = { setId: context.id, pack: tail.pack, position: tail.position, epoch: tail.epoch, survive: context.settings.survive };
   const encoded = encodeBatch(batch, placeAndEncodeRecords(batch, layout, place), layout, place);

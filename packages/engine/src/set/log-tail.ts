@@ -35,6 +35,11 @@ export function addToFooter(tail: LogTail, entry: FooterEntry): void {
   tail.footerBytes += footerEntryBytes(entry.header.recordsBytes);
 }
 
+/** Goes on in a new pack. */
+export function startNextPack(tail: LogTail): void {
+  Object.assign(tail, { pack: tail.pack + 1, position: 0, footer: [], footerBytes: 0 } satisfies Partial<LogTail>);
+}
+
 /** True when a frame of this size has to start a new pack. */
 export function needsNewPack(tail: LogTail, frame: { frameBytes: number; recordsBytes: number }, limits: { packBytesMax: number; packRecordsBytesMax: number }): boolean {
   if (tail.position === 0) return false;

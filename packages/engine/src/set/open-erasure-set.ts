@@ -16,6 +16,7 @@ import { recoverLog } from "./recover-log.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
 import { resealPacks } from "./reseal-packs.ts";
 import type { SetContext } from "./set-context.ts";
+import { sealLongTail } from "./seal-pack.ts";
 import { SpaceGuard } from "./space-guard.ts";
 
 export interface OpenSetOptions {
@@ -191,6 +192,7 @@ class LocalErasureSet implements OpenSet {
     await this.#readsDone();
     await Promise.all(context.members.map((member) => member.drain()));
     if (committer.refusal === undefined) {
+      await sealLongTail(context, committer.tail);
       const { epoch, firstSequence, committedSequence, pack, position } = committer.tail;
       await writeStates(context, { epoch, firstSequence, clean: { lastSequence: committedSequence, pack, position } });
     }

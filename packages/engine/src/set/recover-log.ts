@@ -22,7 +22,7 @@ import { packFileName } from "../format/pack-name.ts";
 import type { DriveState } from "../format/state.ts";
 import { cutPack } from "./cut-pack.ts";
 import { promiseEpoch, readStates, writeStates } from "./drive-state.ts";
-import { footerEntryBytes, type LogTail } from "./log-tail.ts";
+import { footerEntryBytes, type LogTail, startNextPack } from "./log-tail.ts";
 import type { Member } from "./member.ts";
 import { listPacks, readFooter, scanEntries } from "./pack-entries.ts";
 import { judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
@@ -72,7 +72,7 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
   const readOnly = await openEpoch(context, tail, { epoch: epochMax + 1, doubtful: end.doubtful });
   if (readOnly === undefined && !state.clean) {
     await cutTail(context, end, packs);
-    if (end.position > 0) Object.assign(tail, { pack: end.pack + 1, position: 0, footer: [], footerBytes: 0 });
+    if (end.position > 0) startNextPack(tail);
   }
   return { tail, bounds, lastPack: end, clean: state.clean, unclean, readOnly };
 }

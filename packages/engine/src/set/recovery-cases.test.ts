@@ -158,6 +158,26 @@ describe("recovery", () => {
     await again.close();
   });
 
+  it("reads few frames after a clean end: a long unfinished pack is ended by closing", async () => {
+    const drives = await createSetDrives(6);
+    const bodies = new Map<string, Uint8Array>();
+    for (const [count, pack] of [
+      [20, 1],
+      [300, 2],
+    ] as const) {
+      const set = await openTestSet(drives, { profile });
+      for (let i = 0; i < count; i++) {
+        bodies.set(`n${i}`, bodyOf(`n${i}`, 20));
+        await put(set, `n${i}`, bodyOf(`n${i}`, 20));
+      }
+      await set.close();
+      const again = await openTestSet(drives, { profile });
+      expect(again.status().pack).toBe(pack);
+      await expectBodies(again, bodies);
+      await again.close();
+    }
+  });
+
   it("keeps what it has once kept, whichever drives are there later", async () => {
     const drives = await createSetDrives(6);
     const bodies = new Map<string, Uint8Array>();

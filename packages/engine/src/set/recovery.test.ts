@@ -17,6 +17,7 @@ interface Shape {
   readonly drives: number;
   readonly data: number;
   readonly parity: number;
+  readonly survive?: number;
   /** How many crashes each test tries. */
   readonly seeds: number;
 }
@@ -24,6 +25,8 @@ interface Shape {
 /** Sets as wide as their profile, and wider ones. */
 const shapes: readonly Shape[] = [
   { drives: 6, data: 4, parity: 2, seeds: 50 },
+  { drives: 6, data: 4, parity: 2, survive: 2, seeds: 10 },
+  { drives: 6, data: 4, parity: 2, survive: 0, seeds: 10 },
   { drives: 7, data: 4, parity: 2, seeds: 10 },
   { drives: 6, data: 2, parity: 2, seeds: 10 },
   { drives: 4, data: 2, parity: 2, seeds: 20 },
@@ -48,6 +51,10 @@ class Lab {
     this.world = CrashWorld.create(shape.drives, seed);
   }
 
+  get survive(): number {
+    return this.shape.survive ?? Math.min(1, this.shape.parity);
+  }
+
   async init(): Promise<this> {
     await Promise.all(this.world.drives.map((drive) => initSetDrive(drive)));
     return this;
@@ -55,14 +62,14 @@ class Lab {
 
   open(absent: ReadonlySet<number> = new Set(), index?: OrderedIndex): Promise<OpenSet> {
     const drives: (Drive | undefined)[] = this.world.drives.map((drive, i) => (absent.has(i) ? undefined : drive));
-    return openTestSet(drives, { profile: this.shape, settings, ...(index === undefined ? {} : { index }) });
+    return openTestSet(drives, { profile: this.shape, settings: { ...settings, survive: this.survive }, ...(index === undefined ? {} : { index }) });
   }
 
   /** Opens, checks, closes; gives what was found, or undefined where that is not decided on. `lenient`: bytes on absent drives may be missed. */
   async inspect(absent: ReadonlySet<number> = new Set(), options: { index?: OrderedIndex; lenient?: boolean } = {}): Promise<string | undefined> {
     const set = await this.open(absent, options.index).catch(ifUndecided);
     if (set === undefined) return undefined;
-    const found = await this.workload.check(set, { lenient: options.lenient ?? absent.size > Math.min(1, this.shape.parity) });
+    const found = await this.workload.check(set, { lenient: options.lenient ?? absent.size > this.survive });
     const { writable } = set.status();
     const blobs = this.workload.blobsOf(set);
     await set.close();
@@ -126,7 +133,7 @@ async function forSeeds(from: number, count: number, state: (seed: number) => Pr
   }
 }
 
-describe.each(shapes)("recovery of $data+$parity on $drives drives after a power cut", (shape) => {
+describe.each(shapes)("recovery of $data+$parity on $drives drives after a power cut (survive: $survive)", (shape) => {
   it("keeps what was acknowledged and no half of the rest, with an empty and with the surviving index, and decides once", async () => {
     const steps = await stepsOf(shape);
     await forSeeds(1000, shape.seeds, async (seed) => {

@@ -1,5 +1,6 @@
 import { encodeFooter } from "../format/footer.ts";
 import type { FullPack } from "./flight.ts";
+import { type LogTail, startNextPack } from "./log-tail.ts";
 import type { SetContext } from "./set-context.ts";
 
 /**
@@ -20,4 +21,14 @@ export async function sealPack(context: SetContext, full: FullPack): Promise<voi
       }
     }),
   );
+}
+
+/** Frames of an unfinished pack that the next opening reads one by one. */
+const tailFramesMax = 256;
+
+/** Ends the pack being filled when the set is closed and reading its frames again would make the next opening slow. */
+export async function sealLongTail(context: SetContext, tail: LogTail): Promise<void> {
+  if (tail.footer.length <= tailFramesMax) return;
+  await sealPack(context, { pack: tail.pack, position: tail.position, entries: tail.footer });
+  startNextPack(tail);
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../base/bytes.ts";
-import { isHoldfastError } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { createSeededRandom } from "../base/random.ts";
+import { createMemoryIndex } from "../index/memory-index.ts";
 import { createFaultDrive } from "../testing/fault-drive.ts";
 import { bodyOf, errorOf, keyOf, namesOf, put, read } from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
@@ -221,6 +222,23 @@ describe("refusals", () => {
     await set.close();
     const again = await openTestSet(inner, { profile });
     expect(Buffer.from(again.get(keyOf("a"))?.value as Uint8Array).toString()).toBe(String(results.length));
+    await again.close();
+  });
+
+  it("of a batch the index could not take say that a reopen decides, which finds it done", async () => {
+    const drives = await createSetDrives(6);
+    const index = createMemoryIndex();
+    const set = await openTestSet(drives, { profile, index });
+    await putValue(set, "a", "0");
+    index.write = () => {
+      throw new HoldfastError("INDEX_DAMAGED", "no room");
+    };
+    expect(await errorOf(putValue(set, "a", "1"))).toMatchObject({ code: "WRITE_QUORUM_LOST", details: { indeterminate: true } });
+    expect(await errorOf(putValue(set, "a", "2"))).toMatchObject({ code: "WRITE_QUORUM_LOST", details: { indeterminate: false } });
+    expect(scanned(set, all)).toEqual(["a=0"]);
+    await set.close();
+    const again = await openTestSet(drives, { profile });
+    expect(scanned(again, all)).toEqual(["a=1"]);
     await again.close();
   });
 
