@@ -351,6 +351,19 @@ describe("the making of a store that was interrupted", () => {
     expect((await store.verify()).faults).toBe(0);
   });
 
+  it("is ended also when it came to the very first file, and not where that says more", async () => {
+    await (await place.open()).close();
+    const used = await readFile(join(place.drive(1), "state"));
+    await forgetOpening([1]);
+    const unused = await readFile(join(place.drive(1), "state"));
+    await emptyDrives([1, 2, 3]);
+    await writeFile(join(place.drive(1), "state"), used);
+    await refusal(place.open(), "DRIVE_NOT_EMPTY", "state");
+    await writeFile(join(place.drive(1), "state"), unused);
+    await makeStore();
+    expect(await textOf(await place.open())).toBe("kept");
+  });
+
   it("is ended also when it was begun twice", async () => {
     await (await place.open()).close();
     await rename(place.drive(1), join(place.folder, "first"));

@@ -13,8 +13,7 @@ import { type DriveLock, lockDrive, thisProcess } from "../drive/lock-drive.ts";
 import { type DriveProbe, makeDriveDirectory, probeDrive } from "../drive/probe-drive.ts";
 import { type DriveLabel, parseLabel } from "../format/label.ts";
 import { checkDistinct } from "./check-distinct.ts";
-
-export const labelFileName = "label";
+import { isHalfMade, labelFileName } from "./drive-files.ts";
 
 /** A drive that was named in the settings and is there. */
 export interface FoundDrive {
@@ -54,6 +53,8 @@ export interface FindOptions {
 interface Look {
   readonly probe: DriveProbe;
   readonly labelled: boolean;
+  /** Free to be taken for a new store. */
+  readonly empty: boolean;
 }
 
 /**
@@ -90,14 +91,15 @@ export async function releaseDrives(found: readonly FoundDrive[]): Promise<void>
 
 async function lookAt(path: string): Promise<Look> {
   const probe = await probeDrive(path);
-  if (probe.problem !== undefined) return { probe, labelled: false };
+  if (probe.problem !== undefined) return { probe, labelled: false, empty: false };
   const drive = await openLocalDrive(probe.path);
   try {
     await drive.readFile(labelFileName);
-    return { probe, labelled: true };
+    return { probe, labelled: true, empty: false };
   } catch (error) {
     // A label that is there and cannot be read is a label: no new store is made over it.
-    return { probe, labelled: !isHoldfastError(error, "FILE_NOT_FOUND") };
+    if (!isHoldfastError(error, "FILE_NOT_FOUND")) return { probe, labelled: true, empty: false };
+    return { probe, labelled: false, empty: probe.empty || (await isHalfMade(drive, probe.foundNames)) };
   } finally {
     await drive.close();
   }
@@ -117,10 +119,10 @@ function storeNotFound(looks: readonly Look[]): HoldfastError {
 /** Makes the directories of a new store; those that are there must be empty and writable. Checks all before it makes any. */
 async function makeDirectories(looks: readonly Look[]): Promise<void> {
   const toMake: string[] = [];
-  for (const { probe } of looks) {
+  for (const { probe, empty } of looks) {
     if (isHoldfastError(probe.problem, "DRIVE_NOT_FOUND")) toMake.push(probe.path);
     else if (probe.writeProblem !== undefined) throw probe.writeProblem;
-    else if (!probe.empty) throw notEmpty(probe, "name an empty directory");
+    else if (!empty) throw notEmpty(probe, "name an empty directory");
   }
   for (const path of toMake) await makeDriveDirectory(path);
 }
@@ -138,11 +140,11 @@ function notEmpty(probe: DriveProbe, fix: string): HoldfastError {
 /** Opens the drives of a store that exists into `found`; resolves with those it has to do without. */
 async function openMembers(looks: readonly Look[], found: FoundDrive[], options: FindOptions): Promise<MissingDrive[]> {
   const missing: MissingDrive[] = [];
-  for (const { probe, labelled } of looks) {
+  for (const { probe, labelled, empty } of looks) {
     const { path } = probe;
     try {
       if (probe.problem !== undefined) throw probe.problem;
-      if (!labelled && !probe.empty) throw notEmpty(probe, "mount the right drive there, or empty it");
+      if (!labelled && !empty) throw notEmpty(probe, "mount the right drive there, or empty it");
       found.push(await openFound(path, probe.writeProblem, options));
     } catch (error) {
       if (!isHoldfastError(error) || stopsOpening(error)) throw error;

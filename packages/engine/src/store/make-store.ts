@@ -3,11 +3,11 @@ import { createId, type DriveId, type SetId, type StoreId } from "../base/ids.ts
 import type { Random } from "../base/random.ts";
 import type { Drive } from "../drive/drive.ts";
 import { type DriveLabel, encodeLabel, type LabelSet } from "../format/label.ts";
-import { encodeState, parseState } from "../format/state.ts";
+import { encodeState } from "../format/state.ts";
 import { formSets } from "../placement/form-sets.ts";
 import { defaultProfile, type Profile } from "../placement/profile.ts";
 import { stateFileName } from "../set/drive-state.ts";
-import { labelFileName } from "./find-drives.ts";
+import { labelFileName } from "./drive-files.ts";
 import { checkAgainstProfile, type DriveSettings, type ResolvedSettings } from "./settings.ts";
 
 /** A drive for a new store, with its place in the topology. */
@@ -78,10 +78,4 @@ async function initDrive(drive: Drive, label: DriveLabel): Promise<void> {
 /** Takes back what `initDrive` wrote, as far as the drive lets it; the label first. */
 async function clearDrive(drive: Drive): Promise<void> {
   for (const name of [labelFileName, stateFileName]) await drive.remove(name).catch(() => undefined);
-}
-
-/** True for a labelled drive whose store was never opened since it was made: epochs start with the first opening. */
-export async function isUnused(drive: Drive): Promise<boolean> {
-  const state = await drive.readFile(stateFileName).then(parseState, () => undefined);
-  return state?.epoch === 0;
 }

@@ -8,9 +8,10 @@ import type { Random } from "../base/random.ts";
 import { createMemoryDrive } from "../drive/memory-drive.ts";
 import type { DriveLabel } from "../format/label.ts";
 import { invalid } from "./check-fields.ts";
+import { isUnused } from "./drive-files.ts";
 import { type FoundDrive, type FoundDrives, findDrives, type MissingDrive, releaseDrives, type WrapDrive } from "./find-drives.ts";
 import { gatherStore } from "./identify-drives.ts";
-import { isUnused, makeStore } from "./make-store.ts";
+import { makeStore } from "./make-store.ts";
 import { checkAgainstProfile, type ResolvedSettings } from "./settings.ts";
 
 export interface OpenedDrives {
