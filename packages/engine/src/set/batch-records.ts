@@ -3,9 +3,10 @@
  * number of records before it: a last record under the key 0x00 lists the starts as 32-bit numbers. It is left out when every operation
  * has one record, which is the rule.
  */
-import { type BatchRecord, decodeRecords, encodeRecords } from "../format/records.ts";
-import { encodePackedLocation } from "../format/packed-location.ts";
+
 import { type BatchHeader, shardPosition } from "../format/frame.ts";
+import { encodePackedLocation } from "../format/packed-location.ts";
+import { type BatchRecord, decodeRecords, encodeRecords } from "../format/records.ts";
 import type { IndexMutation } from "../index/ordered-index.ts";
 import { encodeEntry, orderOf } from "./index-entry.ts";
 

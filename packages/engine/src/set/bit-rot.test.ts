@@ -54,7 +54,8 @@ function rotten(world: CrashWorld, random: Random, options: { drives: number; ch
       const damaged = bytes.slice();
       const start = random.below(damaged.byteLength);
       const length = random.below(2) === 0 ? 1 : 1 + random.below(2000);
-      for (let at = start; at < Math.min(damaged.byteLength, start + length); at++) damaged[at] = (damaged[at] as number) ^ (1 + random.below(255));
+      for (let at = start; at < Math.min(damaged.byteLength, start + length); at++)
+        damaged[at] = (damaged[at] as number) ^ (1 + random.below(255));
       files.splice(
         files.findIndex(([other]) => other === name),
         1,
@@ -78,7 +79,12 @@ describe("bit rot", () => {
           await expectBodies(set, bodies);
           expect(Buffer.compare(await readBlob(set, blob), bodyOf("blob", blobBytes))).toBe(0);
           const start = random.below(blobBytes);
-          expect(Buffer.compare(await readBlob(set, blob, { start, end: start + 5000 }), bodyOf("blob", blobBytes).subarray(start, start + 5000))).toBe(0);
+          expect(
+            Buffer.compare(
+              await readBlob(set, blob, { start, end: start + 5000 }),
+              bodyOf("blob", blobBytes).subarray(start, start + 5000),
+            ),
+          ).toBe(0);
           await set.close();
         } catch (error) {
           throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });

@@ -114,7 +114,9 @@ export class LocalBlobReader implements BlobReader {
       lost.map((piece) => piece.slot),
       parts,
     );
-    return wanted.map((piece, i) => within(found[i] ?? (rebuilt.get(piece.slot) as Uint8Array), found[i] === undefined ? parts : piece.parts, piece));
+    return wanted.map((piece, i) =>
+      within(found[i] ?? (rebuilt.get(piece.slot) as Uint8Array), found[i] === undefined ? parts : piece.parts, piece),
+    );
   }
 
   async #reconstruct(stripe: number, lost: readonly number[], parts: Parts): Promise<Map<number, Uint8Array>> {

@@ -3,11 +3,19 @@
  * nobody has it open; until then its id stands in the index, so that a crash in between only delays it.
  */
 import { setMaxListeners } from "node:events";
-import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
-import { type BlobId, blobFolder, blobsFolder, formatBlobId, parseBlobFolder, parseShardFileName, shardFileName } from "../format/blob-name.ts";
-import { participants } from "../format/layout.ts";
-import type { Drive } from "../drive/drive.ts";
 import type { Compute } from "../compute/compute.ts";
+import type { Drive } from "../drive/drive.ts";
+import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
+import {
+  type BlobId,
+  blobFolder,
+  blobsFolder,
+  formatBlobId,
+  parseBlobFolder,
+  parseShardFileName,
+  shardFileName,
+} from "../format/blob-name.ts";
+import { participants } from "../format/layout.ts";
 import type { BatchChange } from "./batch.ts";
 import { LocalBlobReader } from "./blob-reader.ts";
 import { type BlobInput, type BlobPlan, writeBlobShards } from "./blob-writer.ts";
@@ -84,7 +92,11 @@ export class BlobStore {
     const place = decodeBlobLocation(location);
     const id = formatBlobId(place.blob);
     this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1);
-    return new LocalBlobReader(this.#context, place, { counters: this.#counters, unpin: () => this.#unpin(id), closing: this.#closing.signal });
+    return new LocalBlobReader(this.#context, place, {
+      counters: this.#counters,
+      unpin: () => this.#unpin(id),
+      closing: this.#closing.signal,
+    });
   }
 
   #unpin(id: string): void {

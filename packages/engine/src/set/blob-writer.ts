@@ -6,11 +6,11 @@
  * later. On any other error, or an abort, every file is removed.
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
-import type { Compute } from "../compute/compute.ts";
-import type { StripeBuffer } from "../compute/stripe-buffers.ts";
 import { createDigest, type DigestName, resumeDigest } from "../codec/digest.ts";
 import type { DigestState } from "../codec/stripe-job.ts";
 import { checksumBytes } from "../codec/xxh3.ts";
+import type { Compute } from "../compute/compute.ts";
+import type { StripeBuffer } from "../compute/stripe-buffers.ts";
 import type { NewFile } from "../drive/drive.ts";
 import { encodeBlobLocation } from "../format/blob-location.ts";
 import { type BlobId, shardFileName } from "../format/blob-name.ts";
@@ -45,12 +45,7 @@ export interface BlobInput {
 }
 
 /** Streams the source into the shard files of a new blob. */
-export async function writeBlobShards(
-  context: SetContext,
-  compute: Compute,
-  plan: BlobPlan,
-  input: BlobInput,
-): Promise<WrittenBlob> {
+export async function writeBlobShards(context: SetContext, compute: Compute, plan: BlobPlan, input: BlobInput): Promise<WrittenBlob> {
   const writer = new BlobWriter(context, compute, plan, input);
   try {
     return await writer.write(input.source);
@@ -148,7 +143,14 @@ class BlobWriter {
         try {
           const file = await (member.drive as NonNullable<Member["drive"]>).create(shardFileName(blob));
           const header = new Uint8Array(shardFileHeaderBytes);
-          writeShardFileHeader(header, 0, { setId: this.#context.id, blob, layout, slot, stripeBytes: this.#context.settings.stripeBytes, timeMs });
+          writeShardFileHeader(header, 0, {
+            setId: this.#context.id,
+            blob,
+            layout,
+            slot,
+            stripeBytes: this.#context.settings.stripeBytes,
+            timeMs,
+          });
           const shard = { slot, member, file };
           await this.#append(shard, [header]);
           return shard;
@@ -180,7 +182,13 @@ class BlobWriter {
       buffer.bytes.fill(0, dataBytes, layout.data * pieceBytes);
       const used = buffer.bytes.subarray(0, width * pieceBytes);
       await previous;
-      const coded = await this.#compute.codeStripe({ shape: { data: layout.data, parity: layout.parity }, pieceBytes, buffer: used, dataBytes, digests: this.#digests });
+      const coded = await this.#compute.codeStripe({
+        shape: { data: layout.data, parity: layout.parity },
+        pieceBytes,
+        buffer: used,
+        dataBytes,
+        digests: this.#digests,
+      });
       this.#digests = coded.digests;
       await this.#appendStripe(used, pieceBytes, dataBytes, coded.blockChecksums);
       this.#sizeBytes += dataBytes;
@@ -248,10 +256,14 @@ class BlobWriter {
     const { settings } = this.#context;
     if (left >= shardThreshold(layout, settings.survive)) return;
     if (isHoldfastError(this.#failure, "DRIVE_FULL")) throw this.#failure;
-    throw new HoldfastError("WRITE_QUORUM_LOST", `only ${left} of ${layout.data + layout.parity} drives took the object, and nothing of it was kept; bring drives back`, {
-      cause: this.#failure,
-      details: { indeterminate: false },
-    });
+    throw new HoldfastError(
+      "WRITE_QUORUM_LOST",
+      `only ${left} of ${layout.data + layout.parity} drives took the object, and nothing of it was kept; bring drives back`,
+      {
+        cause: this.#failure,
+        details: { indeterminate: false },
+      },
+    );
   }
 
   /** Leaves nothing behind. */

@@ -14,7 +14,8 @@ const body = bodyOf("body", 500_000);
 async function shardFiles(drives: readonly Drive[]): Promise<string[]> {
   const names: string[] = [];
   for (const drive of drives) {
-    for (const folder of await drive.listFolders("blobs")) for (const name of await drive.list(`blobs/${folder}`)) names.push(`${folder}/${name}`);
+    for (const folder of await drive.listFolders("blobs"))
+      for (const name of await drive.list(`blobs/${folder}`)) names.push(`${folder}/${name}`);
   }
   return names;
 }
@@ -55,7 +56,9 @@ describe("a blob that is not finished", () => {
     for (const operation of ["create", "append", "finish"]) {
       for (const failing of [1, 2]) {
         const inner = await createSetDrives(6);
-        const drives = inner.map((drive, i) => createFaultDrive(drive, { faults: i < failing ? [`${operation} blobs/* #1: error DRIVE_IO_ERROR`] : [] }));
+        const drives = inner.map((drive, i) =>
+          createFaultDrive(drive, { faults: i < failing ? [`${operation} blobs/* #1: error DRIVE_IO_ERROR`] : [] }),
+        );
         const set = await openTestSet(drives, { profile });
         const written = await set.writeBlob(inPieces(body), { digests: [] }).catch((error: unknown) => {
           if (!isHoldfastError(error, "WRITE_QUORUM_LOST")) throw error;

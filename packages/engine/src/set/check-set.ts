@@ -5,7 +5,7 @@
 import { throwIfAborted } from "../base/errors.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import { matchesChecksum } from "../codec/xxh3.ts";
-import { decodeBlobLocation, type BlobPlace } from "../format/blob-location.ts";
+import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
 import { formatBlobId, shardFileName } from "../format/blob-name.ts";
 import { type FrameHeader, recordsPosition, shardPosition } from "../format/frame.ts";
 import { driveOfSlot, participants } from "../format/layout.ts";
@@ -14,8 +14,8 @@ import { piecePartsOf, shardGeometry } from "../format/shard-geometry.ts";
 import { decodeEntry, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
 import type { OpenSet } from "./open-erasure-set.ts";
-import { listPacks } from "./pack-entries.ts";
-import { PackScan, readWhole, type ScannedFrame } from "./scan-pack.ts";
+import { firstSequenceOf, listPacks } from "./pack-entries.ts";
+import { PackScan, readWhole, type ScanBounds, type ScannedFrame } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
 
 /** Something on a drive that is not as it should be. */
@@ -39,17 +39,32 @@ export interface CheckStep {
 export async function* checkSet(set: OpenSet, signal?: AbortSignal): AsyncGenerator<CheckStep, void> {
   const { context } = set;
   const { sequence, pack: lastPack } = set.status();
-  for (const pack of await listPacks(context)) {
-    if (pack > lastPack) continue;
-    const scan = await PackScan.open(context, pack, { epoch: 0, firstSequence: 0, belowSequence: sequence + 1 });
-    for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
-      throwIfAborted(signal);
-      yield await checkFrame(context, frame);
-    }
+  const everything: ScanBounds = { epoch: 0, firstSequence: 0, belowSequence: sequence + 1 };
+  const packs = (await listPacks(context)).filter((pack) => pack <= lastPack);
+  for (const [i, pack] of packs.entries()) {
+    const next = packs[i + 1];
+    const belowSequence = next === undefined ? undefined : await firstSequenceOf(context, next, everything);
+    yield* checkPack(context, pack, belowSequence === undefined ? everything : { ...everything, belowSequence }, signal);
   }
   for (const place of liveBlobs(context)) {
     yield* checkBlob(context, place, signal);
   }
+}
+
+async function* checkPack(
+  context: SetContext,
+  pack: number,
+  bounds: ScanBounds,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<CheckStep, void> {
+  const scan = await PackScan.open(context, pack, bounds);
+  for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
+    throwIfAborted(signal);
+    yield await checkFrame(context, frame);
+  }
+  if (!(await scan.hasLaterFrame())) return;
+  const place = `pack ${pack} at byte ${scan.position}`;
+  yield { readBytes: 0, findings: [{ place, drive: "set", problem: "damaged", repairable: false }] };
 }
 
 function liveBlobs(context: SetContext): BlobPlace[] {
@@ -106,7 +121,9 @@ async function* checkBlob(context: SetContext, place: BlobPlace, signal: AbortSi
   const geometry = shardGeometry({ data: layout.data, stripeBytes: place.stripeBytes, sizeBytes: place.sizeBytes });
   const width = layout.data + layout.parity;
   const members = Array.from({ length: width }, (_, slot) => context.members[driveOfSlot(layout, slot)] as Member);
-  const files = await Promise.all(members.map((member) => member.drive?.open(shardFileName(blob), { create: false }).catch(() => undefined)));
+  const files = await Promise.all(
+    members.map((member) => member.drive?.open(shardFileName(blob), { create: false }).catch(() => undefined)),
+  );
   try {
     for (let stripe = 0; stripe < geometry.stripes; stripe++) {
       throwIfAborted(signal);
@@ -125,7 +142,12 @@ async function* checkBlob(context: SetContext, place: BlobPlace, signal: AbortSi
       for (const [slot, piece] of pieces.entries()) {
         const member = members[slot] as Member;
         if (piece !== undefined || member.state !== "online") continue;
-        findings.push({ place: where, drive: member.id, problem: files[slot] === undefined ? "missing" : "damaged", repairable: there >= layout.data });
+        findings.push({
+          place: where,
+          drive: member.id,
+          problem: files[slot] === undefined ? "missing" : "damaged",
+          repairable: there >= layout.data,
+        });
       }
       if (there === width && !codeKernel().verify(layout, pieces as Uint8Array[])) {
         findings.push({ place: where, drive: "set", problem: "parity differs", repairable: false });

@@ -10,7 +10,11 @@ import type { SetContext } from "./set-context.ts";
  * number) rotates both which drives take part and which of them hold data, so that reads spread evenly.
  * @throws WRITE_QUORUM_LOST
  */
-export function chooseLayout(context: SetContext, takers: readonly Member[], stripe: { wanted: ErasureProfile; turn: number }): StripeLayout {
+export function chooseLayout(
+  context: SetContext,
+  takers: readonly Member[],
+  stripe: { wanted: ErasureProfile; turn: number },
+): StripeLayout {
   const { wanted, turn } = stripe;
   const witnesses = witnessThreshold(context.members.length, context.profile);
   const profile = fitProfile(wanted, { available: takers.length, witnesses, survive: context.settings.survive });

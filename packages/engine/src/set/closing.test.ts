@@ -46,7 +46,8 @@ describe("closing a set", () => {
     expect(await errorOf(put(set, "c", bodyOf("c", 1)))).toMatchObject(closed);
     expect(await errorOf(set.readPacked(payload as NonNullable<typeof payload>))).toMatchObject(closed);
     expect(await errorOf(set.writeBlob((async function* () {})(), { digests: [] }))).toMatchObject(closed);
-    for (const call of [() => set.get(new Uint8Array(1)), () => set.openBlob(blob), () => namesOf(set)]) expect(call).toThrow(expect.objectContaining(closed));
+    for (const call of [() => set.get(new Uint8Array(1)), () => set.openBlob(blob), () => namesOf(set)])
+      expect(call).toThrow(expect.objectContaining(closed));
   });
 
   it("lets reads of packed payloads finish, and ends those of blobs with STORE_CLOSED rather than as damage", async () => {

@@ -78,8 +78,14 @@ describe("a drive that fails while the set is running", () => {
       const bodies = new Map<string, Uint8Array>();
       await putSome(set, "a", 10, bodies);
       for (const drive of drives.slice(0, 4)) drive.setFaults(fault);
-      expect(await errorOf(put(set, "doubtful", bodyOf("doubtful", 3000)))).toMatchObject({ code: "WRITE_QUORUM_LOST", details: { indeterminate: true } });
-      expect(await errorOf(put(set, "later", bodyOf("later", 10)))).toMatchObject({ code: "WRITE_QUORUM_LOST", details: { indeterminate: false } });
+      expect(await errorOf(put(set, "doubtful", bodyOf("doubtful", 3000)))).toMatchObject({
+        code: "WRITE_QUORUM_LOST",
+        details: { indeterminate: true },
+      });
+      expect(await errorOf(put(set, "later", bodyOf("later", 10)))).toMatchObject({
+        code: "WRITE_QUORUM_LOST",
+        details: { indeterminate: false },
+      });
       expect(await errorOf(set.writeBlob((async function* () {})(), { digests: [] }))).toMatchObject({ code: "WRITE_QUORUM_LOST" });
       expect(set.status().writable).toBe(false);
       await expectBodies(set, bodies);
@@ -145,7 +151,8 @@ describe("drives that fail in any way", () => {
       const inner = await createSetDrives(6);
       const drives = inner.map((drive, i) => createFaultDrive(drive, { seed: seed * 8 + i }));
       const set = await openTestSet(drives, { profile, settings: { packBytesMax: 8 * KiB, batchOperationsMax: 2 } });
-      for (let count = random.below(6); count > 0; count--) drives[random.below(6)]?.setFaults(faults[random.below(faults.length)] as string);
+      for (let count = random.below(6); count > 0; count--)
+        drives[random.below(6)]?.setFaults(faults[random.below(faults.length)] as string);
       const possible = new Map(keys.map((key) => [key, { acked: 0, doubtful: new Set<number>() } as Possible]));
       await Promise.all(keys.map((key) => operate(set, key, generations, possible.get(key) as Possible)));
       if (random.below(2) === 0) await set.close();

@@ -9,7 +9,7 @@
  * Without the promise, a state left on one drive by an opening that lost its power could later overrule what was acknowledged meanwhile.
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
-import { encodeState, parseState, type DriveState } from "../format/state.ts";
+import { type DriveState, encodeState, parseState } from "../format/state.ts";
 import type { Member } from "./member.ts";
 import type { SetContext } from "./set-context.ts";
 

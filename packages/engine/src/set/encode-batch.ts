@@ -8,7 +8,7 @@ import { recordsBytesMax, unitBytes } from "../base/limits.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import { checksum } from "../codec/xxh3.ts";
 import type { FooterEntry } from "../format/footer.ts";
-import { frameHeaderBytes, noSlot, type BatchHeader, type StripeLayout, writeFrameHeader } from "../format/frame.ts";
+import { type BatchHeader, frameHeaderBytes, noSlot, type StripeLayout, writeFrameHeader } from "../format/frame.ts";
 import { slotOfDrive } from "../format/layout.ts";
 import { encodePackedLocation } from "../format/packed-location.ts";
 import type { BatchRecord } from "../format/records.ts";
@@ -75,7 +75,11 @@ export function encodeBatch(batch: Batch, records: Uint8Array, layout: StripeLay
 export function placeAndEncodeRecords(batch: Batch, layout: StripeLayout, place: BatchPlace): Uint8Array {
   const offsets = payloadOffsets(batch);
   const checksums = batch.payloads.map((payload) => checksum(payload));
-  const build = (): Uint8Array => encodeBatchRecords(batch.operationStarts, batch.changes.map((change) => toRecord(change, batch, offsets, checksums)));
+  const build = (): Uint8Array =>
+    encodeBatchRecords(
+      batch.operationStarts,
+      batch.changes.map((change) => toRecord(change, batch, offsets, checksums)),
+    );
   const first = build();
   invariant(first.byteLength <= recordsBytesMax, "the records of a batch fit their limit");
   const shardPosition = place.position + frameHeaderBytes + roundUp(first.byteLength, unitBytes);
@@ -96,7 +100,12 @@ export function placeAndEncodeRecords(batch: Batch, layout: StripeLayout, place:
   return takenOver ? build() : first;
 }
 
-function toRecord(change: Batch["changes"][number], batch: Batch, offsets: readonly number[], checksums: readonly Uint8Array[]): BatchRecord {
+function toRecord(
+  change: Batch["changes"][number],
+  batch: Batch,
+  offsets: readonly number[],
+  checksums: readonly Uint8Array[],
+): BatchRecord {
   const { key, entry, ownPayload } = change;
   if (ownPayload === undefined) return { key, value: entry?.value, payload: entry?.payload };
   const length = (batch.payloads[ownPayload] as Uint8Array).byteLength;

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { utf8 } from "../base/bytes.ts";
 import { createSeededRandom } from "../base/random.ts";
 import type { Drive } from "../drive/drive.ts";
-import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import { createMemoryIndex } from "../index/memory-index.ts";
+import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { ErasureSet, PackedPayload } from "./erasure-set.ts";
 import { appliedKey, encodeApplied, encodeEntry } from "./index-entry.ts";
 
@@ -149,9 +149,18 @@ describe("an erasure set", () => {
       },
     });
     await set.close();
-    const ranges = [[0, body.byteLength], [5, 6], [131_000, 132_000], [99_999, 555_555], [700_000, 700_001]] as const;
+    const ranges = [
+      [0, body.byteLength],
+      [5, 6],
+      [131_000, 132_000],
+      [99_999, 555_555],
+      [700_000, 700_001],
+    ] as const;
     for (const lost of [[], [0], [1, 4], [2, 3]]) {
-      const again = await openTestSet(drives.map((drive, i) => ((lost as number[]).includes(i) ? undefined : drive)), { profile });
+      const again = await openTestSet(
+        drives.map((drive, i) => ((lost as number[]).includes(i) ? undefined : drive)),
+        { profile },
+      );
       const reader = again.openBlob(again.get(key("big"))?.value as typeof written.blob);
       for (const [start, end] of ranges) {
         const pieces: Uint8Array[] = [];

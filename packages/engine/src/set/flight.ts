@@ -46,7 +46,9 @@ export interface Flight {
  */
 export function startFlight(context: SetContext, tail: LogTail, batch: Batch, before: readonly Flight[]): Flight | "new pack needed, wait" {
   const idle = { batch, encoded: undefined, sentTo: [], holders: new Set<Member>(), sealed: undefined };
-  const takers = context.members.filter((member) => (batch.payloadBytes === 0 ? member.takesRecords : member.writable) && hasAll(member, before));
+  const takers = context.members.filter(
+    (member) => (batch.payloadBytes === 0 ? member.takesRecords : member.writable) && hasAll(member, before),
+  );
   if (batch.changes.length === 0) return { ...idle, outcome: Promise.resolve(true), acked: undefined, failure: undefined };
   let layout: ReturnType<typeof chooseLayout>;
   try {
@@ -70,7 +72,16 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
     witnesses: takers.length,
     witnessThreshold: witnessThreshold(context.members.length, context.profile),
   });
-  const flight: Flight = { batch, encoded, sentTo: takers, holders: new Set(takers), outcome: tally.outcome, acked: undefined, failure: undefined, sealed };
+  const flight: Flight = {
+    batch,
+    encoded,
+    sentTo: takers,
+    holders: new Set(takers),
+    outcome: tally.outcome,
+    acked: undefined,
+    failure: undefined,
+    sealed,
+  };
   for (const member of context.members) {
     if (takers.includes(member)) void sendFrame(context, { flight, encoded, before: [...before] }, member, tally);
     else member.missedFrames++;
@@ -126,7 +137,13 @@ async function sendFrame(context: SetContext, { flight, encoded, before }: Sendi
 function failureFor(error: unknown): HoldfastError {
   const details = { indeterminate: false };
   if (isHoldfastError(error, "DRIVE_FULL")) {
-    return new HoldfastError("DRIVE_FULL", `${error.message}; nothing was written`, { cause: error, details: { ...error.details, ...details } });
+    return new HoldfastError("DRIVE_FULL", `${error.message}; nothing was written`, {
+      cause: error,
+      details: { ...error.details, ...details },
+    });
   }
-  return new HoldfastError("WRITE_QUORUM_LOST", "too few drives took the write, and nothing of it was kept; bring drives back", { cause: error, details });
+  return new HoldfastError("WRITE_QUORUM_LOST", "too few drives took the write, and nothing of it was kept; bring drives back", {
+    cause: error,
+    details,
+  });
 }

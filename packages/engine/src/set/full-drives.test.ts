@@ -1,10 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { isHoldfastError } from "../base/errors.ts";
 import { KiB } from "../base/units.ts";
-import { createMemoryDrive } from "../drive/memory-drive.ts";
 import type { Drive } from "../drive/drive.ts";
+import { createMemoryDrive } from "../drive/memory-drive.ts";
 import { createFaultDrive } from "../testing/fault-drive.ts";
-import { bodyOf, errorOf, expectBodies, inPieces, keyOf, namesOf, put, putBlob, readBlob, remove, removeBlob } from "../testing/set-operations.ts";
+import {
+  bodyOf,
+  errorOf,
+  expectBodies,
+  inPieces,
+  keyOf,
+  namesOf,
+  put,
+  putBlob,
+  readBlob,
+  remove,
+  removeBlob,
+} from "../testing/set-operations.ts";
 import { createSetDrives, initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation, ErasureSet } from "./erasure-set.ts";
 

@@ -84,6 +84,9 @@ export function decodeApplied(bytes: Uint8Array | undefined): number {
 }
 
 /** A mutation of the set's map, ready for the index. */
-export function indexMutation(key: Uint8Array, entry: { order: number; value: Uint8Array; payload: Uint8Array | undefined } | undefined): IndexMutation {
+export function indexMutation(
+  key: Uint8Array,
+  entry: { order: number; value: Uint8Array; payload: Uint8Array | undefined } | undefined,
+): IndexMutation {
   return { key, value: entry === undefined ? undefined : encodeEntry(entry) };
 }

@@ -1,7 +1,7 @@
-import { invariant } from "../base/invariant.ts";
 import { roundUp } from "../base/bytes.ts";
+import { invariant } from "../base/invariant.ts";
 import { unitBytes } from "../base/limits.ts";
-import { type FooterEntry } from "../format/footer.ts";
+import type { FooterEntry } from "../format/footer.ts";
 import { frameHeaderBytes } from "../format/frame.ts";
 
 /** Where the log of a set ends, and what the footer of its last pack will hold. Plain state, changed only by the committer. */
@@ -41,7 +41,11 @@ export function startNextPack(tail: LogTail): void {
 }
 
 /** True when a frame of this size has to start a new pack. */
-export function needsNewPack(tail: LogTail, frame: { frameBytes: number; recordsBytes: number }, limits: { packBytesMax: number; packRecordsBytesMax: number }): boolean {
+export function needsNewPack(
+  tail: LogTail,
+  frame: { frameBytes: number; recordsBytes: number },
+  limits: { packBytesMax: number; packRecordsBytesMax: number },
+): boolean {
   if (tail.position === 0) return false;
   return (
     tail.position + frame.frameBytes > limits.packBytesMax ||

@@ -5,8 +5,8 @@
  * durable on this drive. Recovery stands on that order. Reads overlap everything.
  */
 import { LRUCache } from "lru-cache";
-import type { DriveId } from "../base/ids.ts";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import type { DriveId } from "../base/ids.ts";
 import type { Drive, DriveFile } from "../drive/drive.ts";
 import { packFileName } from "../format/pack-name.ts";
 

@@ -87,7 +87,10 @@ describe("a set with drives missing", () => {
     const readOnly = await openTestSet(drives, { profile, settings });
     expect(readOnly.status()).toMatchObject({ writable: false });
     await expectBodies(readOnly, new Map([["a", bodyOf("a", 1000)]]));
-    expect(await errorOf(put(readOnly, "b", bodyOf("b", 10)))).toMatchObject({ code: "WRITE_QUORUM_LOST", details: { indeterminate: false } });
+    expect(await errorOf(put(readOnly, "b", bodyOf("b", 10)))).toMatchObject({
+      code: "WRITE_QUORUM_LOST",
+      details: { indeterminate: false },
+    });
     expect(await errorOf(readOnly.writeBlob(inPieces(bodyOf("b", 10)), { digests: [] }))).toMatchObject({ code: "WRITE_QUORUM_LOST" });
     await readOnly.close();
     const again = await openTestSet(inner, { profile, settings });
@@ -112,7 +115,9 @@ describe("a batch at the tail that only missing drives can decide on", () => {
   it("stops the opening and names the drives; with one of them back it is decided, and stays so", async () => {
     const inner = await createSetDrives(6);
     const bodies = new Map([["first", bodyOf("first", 2000)]]);
-    const drives = inner.map((drive, i) => createFaultDrive(drive, { faults: i === 5 ? ["writeDurable packs/* #2: delay 1000000000"] : [] }));
+    const drives = inner.map((drive, i) =>
+      createFaultDrive(drive, { faults: i === 5 ? ["writeDurable packs/* #2: delay 1000000000"] : [] }),
+    );
     const set = await openTestSet(drives, { profile, settings });
     await put(set, "first", bodyOf("first", 2000));
     // Drive 5 never gets the second batch; the others acknowledge it, and then everything stops.

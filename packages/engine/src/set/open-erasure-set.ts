@@ -7,7 +7,18 @@ import { BlobStore } from "./blob-store.ts";
 import { closedError } from "./closed-error.ts";
 import { Committer } from "./committer.ts";
 import { writeStates } from "./drive-state.ts";
-import type { BlobLocation, BlobOptions, BlobReader, ErasureProfile, ErasureSet, KeyRange, PackedPayload, SetEntry, SetOperation, WrittenBlob } from "./erasure-set.ts";
+import type {
+  BlobLocation,
+  BlobOptions,
+  BlobReader,
+  ErasureProfile,
+  ErasureSet,
+  KeyRange,
+  PackedPayload,
+  SetEntry,
+  SetOperation,
+  WrittenBlob,
+} from "./erasure-set.ts";
 import { decodeEntry } from "./index-entry.ts";
 import type { MemberState } from "./member.ts";
 import { openThreshold } from "./quorum.ts";
@@ -15,8 +26,8 @@ import { type ReadCounters, readPackedPayload } from "./read-packed.ts";
 import { recoverLog } from "./recover-log.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
 import { resealPacks } from "./reseal-packs.ts";
-import type { SetContext } from "./set-context.ts";
 import { sealLongTail } from "./seal-pack.ts";
+import type { SetContext } from "./set-context.ts";
 import { SpaceGuard } from "./space-guard.ts";
 
 export interface OpenSetOptions {
@@ -61,9 +72,13 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   const needed = openThreshold(context.members.length, context.profile);
   if (present < needed) {
     const missing = [...new Set(context.members.filter((member) => !member.readable).map((member) => member.reason ?? member.id))];
-    throw new HoldfastError("DRIVES_MISSING", `only ${present} of ${context.members.length} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`, {
-      details: { present, needed, missing },
-    });
+    throw new HoldfastError(
+      "DRIVES_MISSING",
+      `only ${present} of ${context.members.length} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
+      {
+        details: { present, needed, missing },
+      },
+    );
   }
   const log = await recoverLog(context);
   const { tail, clean, unclean, readOnly } = log;

@@ -2,7 +2,7 @@
  * The records of a whole pack, from the footer where a drive has a sound one, else from its frames.
  */
 import { HoldfastError } from "../base/errors.ts";
-import { type FooterEntry, parseFooter, type PackTrailer, parseTrailer, trailerBytes } from "../format/footer.ts";
+import { type FooterEntry, type PackTrailer, parseFooter, parseTrailer, trailerBytes } from "../format/footer.ts";
 import { packsFolder, parsePackFileName } from "../format/pack-name.ts";
 import type { Member } from "./member.ts";
 import { PackScan, readWhole, type ScanBounds } from "./scan-pack.ts";
@@ -52,16 +52,24 @@ export async function readFooter(context: Reader, pack: number): Promise<{ trail
 }
 
 /** Every frame of a pack without its shard, by scanning; with where they end. */
-export async function scanEntries(context: Reader, pack: number, bounds: ScanBounds): Promise<{ entries: FooterEntry[]; position: number }> {
+export async function scanEntries(
+  context: Reader,
+  pack: number,
+  bounds: ScanBounds,
+): Promise<{ entries: FooterEntry[]; position: number }> {
   const scan = await PackScan.open(context, pack, bounds);
   const entries: FooterEntry[] = [];
   for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
     entries.push({ header: frame.header, records: frame.records });
   }
   if (Number.isFinite(bounds.belowSequence) && (await scan.hasLaterFrame())) {
-    throw new HoldfastError("LOG_DAMAGED", `pack ${pack} is damaged at byte ${scan.position} on every drive that is there; bring missing drives back`, {
-      details: { pack, position: scan.position },
-    });
+    throw new HoldfastError(
+      "LOG_DAMAGED",
+      `pack ${pack} is damaged at byte ${scan.position} on every drive that is there; bring missing drives back`,
+      {
+        details: { pack, position: scan.position },
+      },
+    );
   }
   return { entries, position: scan.position };
 }

@@ -78,7 +78,12 @@ function judge(shape: { drives: number; profile: ErasureProfile; survive: number
   const count = (from: readonly Copy[], wanted: readonly Copy[]): number => from.filter((copy) => wanted.includes(copy)).length;
   const slots = copies.slice(0, width);
   return judgeTail(
-    { validShards: count(slots, ["whole"]), absentShards: count(slots, ["absent"]), validRecords: count(copies, ["records", "whole"]), absentDrives: count(copies, ["absent"]) },
+    {
+      validShards: count(slots, ["whole"]),
+      absentShards: count(slots, ["absent"]),
+      validRecords: count(copies, ["records", "whole"]),
+      absentDrives: count(copies, ["absent"]),
+    },
     { shards: profile.data, shardThreshold: shardThreshold(profile, survive), witnessThreshold: witnessThreshold(drives, profile) },
   );
 }

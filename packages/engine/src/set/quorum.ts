@@ -65,7 +65,10 @@ export type TailVerdict = "keep" | "cut" | "undecided";
  * Judges a batch found at the tail. When it can be read it is kept: it may have been acknowledged, and keeping it is always allowed. When
  * not even all absent drives together with what is there could have met both conditions, it was never acknowledged: it is cut.
  */
-export function judgeTail(evidence: TailEvidence, needed: { shards: number; shardThreshold: number; witnessThreshold: number }): TailVerdict {
+export function judgeTail(
+  evidence: TailEvidence,
+  needed: { shards: number; shardThreshold: number; witnessThreshold: number },
+): TailVerdict {
   if (evidence.validShards >= needed.shards) return "keep";
   const shardsPossible = evidence.validShards + evidence.absentShards >= needed.shardThreshold;
   const witnessesPossible = evidence.validRecords + evidence.absentDrives >= needed.witnessThreshold;

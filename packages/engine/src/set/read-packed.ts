@@ -3,9 +3,10 @@
  * own checksum. Degraded: the same aligned range of k other shards. Where the result still does not match, whole shards are read and
  * checked one by one against their frames' headers, so that a drive with wrong bytes is told from one with right ones.
  */
+
+import { roundUp } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { unitBytes } from "../base/limits.ts";
-import { roundUp } from "../base/bytes.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import { matchesChecksum } from "../codec/xxh3.ts";
 import type { DriveFile } from "../drive/drive.ts";
@@ -149,7 +150,11 @@ async function readSuspicious(context: SetContext, location: PackedLocation): Pr
 }
 
 /** A shard whose frame header agrees with its bytes. */
-async function readVouchedShard(context: SetContext, location: PackedLocation, slot: number): Promise<{ header: FrameHeader; shard: Uint8Array } | undefined> {
+async function readVouchedShard(
+  context: SetContext,
+  location: PackedLocation,
+  slot: number,
+): Promise<{ header: FrameHeader; shard: Uint8Array } | undefined> {
   const member = memberOf(context, location, slot);
   if (!member.readable) return undefined;
   try {
@@ -190,12 +195,22 @@ function unreadable(context: SetContext, location: PackedLocation): HoldfastErro
 }
 
 /** Why k shards could not be read: while drives are missing, they may have what is needed; with all of them there it is damage. */
-export function unreadableError(facts: { holders: readonly Member[]; layout: StripeLayout; what: Readonly<Record<string, unknown>> }): HoldfastError {
+export function unreadableError(facts: {
+  holders: readonly Member[];
+  layout: StripeLayout;
+  what: Readonly<Record<string, unknown>>;
+}): HoldfastError {
   const { data, parity } = facts.layout;
   const missing = facts.holders.filter((member) => !member.readable).map((member) => member.id);
   const details = { ...facts.what, data, parity, missingDrives: missing };
   if (missing.length > 0) {
-    return new HoldfastError("DRIVES_MISSING", `too few of the ${data + parity} shards of this object can be read; bring back drives ${missing.join(", ")}`, { details });
+    return new HoldfastError(
+      "DRIVES_MISSING",
+      `too few of the ${data + parity} shards of this object can be read; bring back drives ${missing.join(", ")}`,
+      { details },
+    );
   }
-  return new HoldfastError("OBJECT_DAMAGED", "the object is damaged on more drives than its parity covers; restore it from a copy", { details });
+  return new HoldfastError("OBJECT_DAMAGED", "the object is damaged on more drives than its parity covers; restore it from a copy", {
+    details,
+  });
 }

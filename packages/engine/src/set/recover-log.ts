@@ -157,7 +157,11 @@ async function lastSequenceBefore(context: SetContext, packs: readonly number[],
 }
 
 /** Makes a new epoch durable that begins behind the end. With too few drives for that, the set can only be read. */
-async function openEpoch(context: SetContext, tail: LogTail, next: { epoch: number; doubtful: readonly ScannedFrame[] }): Promise<HoldfastError | undefined> {
+async function openEpoch(
+  context: SetContext,
+  tail: LogTail,
+  next: { epoch: number; doubtful: readonly ScannedFrame[] },
+): Promise<HoldfastError | undefined> {
   const needed = witnessThreshold(context.members.length, context.profile);
   const { epoch } = next;
   const firstSequence = tail.nextSequence;
@@ -171,9 +175,13 @@ async function openEpoch(context: SetContext, tail: LogTail, next: { epoch: numb
     Object.assign(tail, { epoch, firstSequence });
     return undefined;
   }
-  return new HoldfastError("WRITE_QUORUM_LOST", `only ${told} of the ${context.members.length} drives of the set can be written, ${needed} are needed; bring drives back and open the store again`, {
-    details: { available: told, needed, indeterminate: false },
-  });
+  return new HoldfastError(
+    "WRITE_QUORUM_LOST",
+    `only ${told} of the ${context.members.length} drives of the set can be written, ${needed} are needed; bring drives back and open the store again`,
+    {
+      details: { available: told, needed, indeterminate: false },
+    },
+  );
 }
 
 /** Cuts everything behind the end of the log on every drive that is there. */
@@ -195,15 +203,22 @@ async function cutTail(context: SetContext, end: LogEnd, packs: readonly number[
 }
 
 function damagedLog(pack: number, position: number): HoldfastError {
-  return new HoldfastError("LOG_DAMAGED", `the log is damaged in pack ${pack} at byte ${position} on every drive that is there; bring missing drives back`, {
-    details: { pack, position },
-  });
+  return new HoldfastError(
+    "LOG_DAMAGED",
+    `the log is damaged in pack ${pack} at byte ${position} on every drive that is there; bring missing drives back`,
+    {
+      details: { pack, position },
+    },
+  );
 }
 
 function undecided(context: SetContext, sequence: number): HoldfastError {
   const absent = context.members.filter((member) => !member.readable).map((member) => member.id);
-  return new HoldfastError("TAIL_UNDECIDED", `batch ${sequence} may have been acknowledged, but only the missing drives can tell; bring back ${absent.join(", ")}`, {
-    details: { sequence, absentDrives: absent },
-  });
+  return new HoldfastError(
+    "TAIL_UNDECIDED",
+    `batch ${sequence} may have been acknowledged, but only the missing drives can tell; bring back ${absent.join(", ")}`,
+    {
+      details: { sequence, absentDrives: absent },
+    },
+  );
 }
-

@@ -128,7 +128,9 @@ describe("recovery", () => {
     await putAll(set, bodies, ["a"]);
     // Openings that lose their power when only drive 0 has been told of the new epoch.
     for (let attempt = 0; attempt < 3; attempt++) {
-      const faulty = drives.map((drive, i) => createFaultDrive(drive, { faults: i === 0 ? [] : ["replaceFile state: error DRIVE_IO_ERROR"] }));
+      const faulty = drives.map((drive, i) =>
+        createFaultDrive(drive, { faults: i === 0 ? [] : ["replaceFile state: error DRIVE_IO_ERROR"] }),
+      );
       expect((await openTestSet(faulty, { profile })).status().writable).toBe(false);
     }
     const away = await openTestSet(without(drives, 0), { profile });
@@ -142,7 +144,9 @@ describe("recovery", () => {
 
   it("never finds a batch on a drive that lacks an uncommitted one before it", async () => {
     const drives = await createSetDrives(6);
-    const faulty = drives.map((drive, i) => createFaultDrive(drive, { faults: [`writeDurable packs/* #2: ${i === 0 ? "error DRIVE_FULL" : "delay 1000000000"}`] }));
+    const faulty = drives.map((drive, i) =>
+      createFaultDrive(drive, { faults: [`writeDurable packs/* #2: ${i === 0 ? "error DRIVE_FULL" : "delay 1000000000"}`] }),
+    );
     const set = await openTestSet(faulty, { profile });
     const bodies = new Map<string, Uint8Array>();
     await putAll(set, bodies, ["a"]);
@@ -205,5 +209,7 @@ async function footerPosition(drive: Drive): Promise<number> {
 /** The methods of an object with a prototype, bound to it. */
 function methodsOf<T extends object>(object: T): T {
   const names = Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((name) => name !== "constructor");
-  return Object.fromEntries(names.map((name) => [name, (object as Record<string, (...values: unknown[]) => unknown>)[name]?.bind(object)])) as T;
+  return Object.fromEntries(
+    names.map((name) => [name, (object as Record<string, (...values: unknown[]) => unknown>)[name]?.bind(object)]),
+  ) as T;
 }

@@ -62,11 +62,18 @@ class Lab {
 
   open(absent: ReadonlySet<number> = new Set(), index?: OrderedIndex): Promise<OpenSet> {
     const drives: (Drive | undefined)[] = this.world.drives.map((drive, i) => (absent.has(i) ? undefined : drive));
-    return openTestSet(drives, { profile: this.shape, settings: { ...settings, survive: this.survive }, ...(index === undefined ? {} : { index }) });
+    return openTestSet(drives, {
+      profile: this.shape,
+      settings: { ...settings, survive: this.survive },
+      ...(index === undefined ? {} : { index }),
+    });
   }
 
   /** Opens, checks, closes; gives what was found, or undefined where that is not decided on. `lenient`: bytes on absent drives may be missed. */
-  async inspect(absent: ReadonlySet<number> = new Set(), options: { index?: OrderedIndex; lenient?: boolean } = {}): Promise<string | undefined> {
+  async inspect(
+    absent: ReadonlySet<number> = new Set(),
+    options: { index?: OrderedIndex; lenient?: boolean } = {},
+  ): Promise<string | undefined> {
     const set = await this.open(absent, options.index).catch(ifUndecided);
     if (set === undefined) return undefined;
     const found = await this.workload.check(set, { lenient: options.lenient ?? absent.size > this.survive });

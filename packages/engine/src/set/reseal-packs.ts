@@ -17,7 +17,10 @@ export async function resealPacks(context: SetContext, log: RecoveredLog): Promi
     if (unsealed.length === 0) continue;
     const next = packs[i + 1];
     const belowSequence = next === undefined ? undefined : await firstSequenceOf(context, next, bounds);
-    const frames = pack === lastPack.pack ? lastPack : await framesOf(context, pack, { ...bounds, belowSequence: belowSequence ?? bounds.belowSequence });
+    const frames =
+      pack === lastPack.pack
+        ? lastPack
+        : await framesOf(context, pack, { ...bounds, belowSequence: belowSequence ?? bounds.belowSequence });
     const footer = encodeFooter({ setId: context.id, pack, position: frames.position, entries: frames.entries });
     await Promise.all(unsealed.map((member) => sealOn(member, frames, footer)));
   }

@@ -1,7 +1,7 @@
 import { HoldfastError } from "../base/errors.ts";
-import type { EncodedBatch } from "./encode-batch.ts";
 import { cutPack } from "./cut-pack.ts";
 import { promiseEpoch, writeStates } from "./drive-state.ts";
+import type { EncodedBatch } from "./encode-batch.ts";
 import type { Flight } from "./flight.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { Member } from "./member.ts";
@@ -29,7 +29,9 @@ export async function retract(context: SetContext, tail: LogTail, flights: reado
   let told = await promiseEpoch(context, epoch);
   if (told >= needed) told = await writeStates(context, { epoch, firstSequence, clean: undefined });
   if (told < needed) {
-    throw new HoldfastError("WRITE_QUORUM_LOST", `only ${told} drives could be told that a write was taken back`, { details: { indeterminate: true } });
+    throw new HoldfastError("WRITE_QUORUM_LOST", `only ${told} drives could be told that a write was taken back`, {
+      details: { indeterminate: true },
+    });
   }
   tail.epoch = epoch;
   tail.firstSequence = firstSequence;

@@ -1,8 +1,8 @@
-import { codeKernel } from "../codec/code-kernel.ts";
-import { checksum, matchesChecksum } from "../codec/xxh3.ts";
 import { roundUp } from "../base/bytes.ts";
 import { invariant } from "../base/invariant.ts";
 import { unitBytes } from "../base/limits.ts";
+import { codeKernel } from "../codec/code-kernel.ts";
+import { checksum, matchesChecksum } from "../codec/xxh3.ts";
 import { frameHeaderBytes, noSlot, shardPosition, writeFrameHeader } from "../format/frame.ts";
 import { slotOfDrive } from "../format/layout.ts";
 import type { Member } from "./member.ts";
@@ -47,7 +47,10 @@ async function allShards(context: SetContext, frame: ScannedFrame): Promise<Uint
       if (slot !== noSlot) found[slot] = await wholeShard(member, frame);
     }),
   );
-  invariant(found.filter((shard) => shard !== undefined).length >= header.layout.data, `a kept frame can be read (${holders.size} holders)`);
+  invariant(
+    found.filter((shard) => shard !== undefined).length >= header.layout.data,
+    `a kept frame can be read (${holders.size} holders)`,
+  );
   const wanted = new Map<number, Uint8Array>();
   for (let slot = 0; slot < width; slot++) if (found[slot] === undefined) wanted.set(slot, new Uint8Array(header.shardBytes));
   codeKernel().reconstruct(header.layout, found, wanted);

@@ -6,12 +6,22 @@
  * of order (an older epoch or sequence than the frame before it, a sequence that the next pack has): such frames can only lie on a drive
  * that was away when the tail was cut.
  */
+
+import { unitBytes } from "../base/limits.ts";
 import { matchesChecksum } from "../codec/xxh3.ts";
-import { type FrameHeader, frameBytes, frameHeaderBytes, noSlot, parseFrameHeader, recordsPosition, sameBatch, shardPosition } from "../format/frame.ts";
 import type { DriveFile } from "../drive/drive.ts";
+import {
+  type FrameHeader,
+  frameBytes,
+  frameHeaderBytes,
+  noSlot,
+  parseFrameHeader,
+  recordsPosition,
+  sameBatch,
+  shardPosition,
+} from "../format/frame.ts";
 import type { Member } from "./member.ts";
 import type { SetContext } from "./set-context.ts";
-import { unitBytes } from "../base/limits.ts";
 
 /** What of a pack counts. */
 export interface ScanBounds {

@@ -58,9 +58,13 @@ export class SpaceGuard {
     const stale = this.#context.clock.monotonicMs() - this.#asked > refreshMs;
     if (stale || this.#writtenBytes > Math.max(0, left) / 4) void this.refresh();
     if (left <= 0) {
-      throw new HoldfastError("DRIVE_FULL", `drive ${this.#fullest} is full up to its reserve of ${reserveBytes} bytes; delete objects or add drives`, {
-        details: { drive: this.#fullest, freeBytes: this.#lowestFreeBytes, reserveBytes, indeterminate: false },
-      });
+      throw new HoldfastError(
+        "DRIVE_FULL",
+        `drive ${this.#fullest} is full up to its reserve of ${reserveBytes} bytes; delete objects or add drives`,
+        {
+          details: { drive: this.#fullest, freeBytes: this.#lowestFreeBytes, reserveBytes, indeterminate: false },
+        },
+      );
     }
   }
 }

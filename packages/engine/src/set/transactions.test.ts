@@ -10,7 +10,11 @@ import type { ErasureSet, KeyRange, PackedPayload, SetTransaction } from "./eras
 
 const profile = { data: 4, parity: 2 };
 
-function scanned(view: Pick<SetTransaction, "scan">, range: KeyRange, answer: (name: string) => boolean | Uint8Array = () => true): string[] {
+function scanned(
+  view: Pick<SetTransaction, "scan">,
+  range: KeyRange,
+  answer: (name: string) => boolean | Uint8Array = () => true,
+): string[] {
   const names: string[] = [];
   view.scan(range, (key, entry) => {
     const name = Buffer.from(key.subarray(1)).toString();
@@ -69,7 +73,11 @@ describe("a transaction", () => {
   it("scans committed, pending and own changes in one order, both ways, with seeks", async () => {
     const set = await openTestSet(await createSetDrives(6), { profile });
     await Promise.all(["b", "d", "f", "h"].map((name) => putValue(set, name, "old")));
-    const pending = [putValue(set, "c", "pending"), putValue(set, "d", "pending"), set.commit({ decide: (transaction) => transaction.delete(keyOf("f")) })];
+    const pending = [
+      putValue(set, "c", "pending"),
+      putValue(set, "d", "pending"),
+      set.commit({ decide: (transaction) => transaction.delete(keyOf("f")) }),
+    ];
     const results = await set.commit({
       decide: (transaction) => {
         transaction.put(keyOf("a"), utf8("own"));
@@ -162,7 +170,8 @@ describe("a transaction", () => {
     ).then((orders) => {
       for (let i = 1; i < orders.length; i++) expect(orders[i]).toBeGreaterThanOrEqual(orders[i - 1] as number);
     });
-    const ordersIn = (view: ErasureSet): Map<string, number> => new Map(namesOf(view).map((name) => [name, view.get(keyOf(name))?.order as number]));
+    const ordersIn = (view: ErasureSet): Map<string, number> =>
+      new Map(namesOf(view).map((name) => [name, view.get(keyOf(name))?.order as number]));
     expect(ordersIn(set)).toEqual(new Map([...given].sort(([a], [b]) => (a < b ? -1 : 1))));
     const before = ordersIn(set);
     await set.close();
@@ -174,8 +183,17 @@ describe("a transaction", () => {
   it("may have a profile of its own, narrower or wider than the set's", async () => {
     const drives = await createSetDrives(6);
     const set = await openTestSet(drives, { profile });
-    const profiles = [undefined, { data: 1, parity: 2 }, { data: 2, parity: 4 }, { data: 1, parity: 4 }, { data: 5, parity: 1 }, { data: 4, parity: 2 }];
-    await Promise.all(profiles.flatMap((own, i) => [put(set, `a${i}`, bodyOf(`a${i}`, 5000), own), put(set, `b${i}`, bodyOf(`b${i}`, 50), own)]));
+    const profiles = [
+      undefined,
+      { data: 1, parity: 2 },
+      { data: 2, parity: 4 },
+      { data: 1, parity: 4 },
+      { data: 5, parity: 1 },
+      { data: 4, parity: 2 },
+    ];
+    await Promise.all(
+      profiles.flatMap((own, i) => [put(set, `a${i}`, bodyOf(`a${i}`, 5000), own), put(set, `b${i}`, bodyOf(`b${i}`, 50), own)]),
+    );
     await set.close();
     for (const lost of [[], [0, 3], [2, 5]]) {
       const again = await openTestSet(

@@ -117,7 +117,10 @@ export class CrashDrive implements Drive {
   }
 
   listFolders(folder: string): Promise<string[]> {
-    const folders = (): string[] => this.#below(folder).filter((name) => name.includes("/")).map((name) => name.slice(0, name.indexOf("/")));
+    const folders = (): string[] =>
+      this.#below(folder)
+        .filter((name) => name.includes("/"))
+        .map((name) => name.slice(0, name.indexOf("/")));
     return this.#world.look(() => [...new Set(folders())]);
   }
 

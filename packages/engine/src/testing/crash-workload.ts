@@ -44,7 +44,8 @@ export class CrashWorkload {
       Array.from({ length: clients }, async (_, client) => {
         const random = createSeededRandom(this.#seed * clients + client);
         const own = this.#units.slice(client * perClient, (client + 1) * perClient);
-        for (let i = 0; i < operationsPerClient; i++) await this.#operate(set, own[random.below(own.length)] as Unit, random.below(4) === 0);
+        for (let i = 0; i < operationsPerClient; i++)
+          await this.#operate(set, own[random.below(own.length)] as Unit, random.below(4) === 0);
       }),
     );
   }
@@ -74,7 +75,7 @@ export class CrashWorkload {
     return set.commit({
       payloads,
       decide: (transaction) => {
-        for (const [i, key] of unit.keys.entries()) transaction.put(keyOf(key), valueOf(generation), i);
+        for (const [i, key] of unit.keys.entries()) transaction.put(keyOf(key), valueBytes(generation), i);
       },
     });
   }
@@ -99,7 +100,7 @@ export class CrashWorkload {
       decide: (transaction) => {
         this.#forget(transaction, unit);
         transaction.addBlob(blob);
-        transaction.put(keyOf(key), Buffer.concat([valueOf(generation), blob]));
+        transaction.put(keyOf(key), Buffer.concat([valueBytes(generation), blob]));
       },
     });
   }
@@ -111,7 +112,8 @@ export class CrashWorkload {
       const entries = unit.keys.map((key) => set.get(keyOf(key)));
       const generations = entries.map((entry) => (entry === undefined ? 0 : generationOf(entry)));
       const [generation = 0] = generations;
-      if (!generations.every((other) => other === generation)) throw new Error(`half an operation: ${unit.keys.join()} are of ${generations.join()}`);
+      if (!generations.every((other) => other === generation))
+        throw new Error(`half an operation: ${unit.keys.join()} are of ${generations.join()}`);
       if (generation !== unit.acked && generation !== unit.pending) {
         throw new Error(`${unit.keys.join()}: found ${generation}, acknowledged ${unit.acked}, under way ${unit.pending}`);
       }
@@ -143,7 +145,8 @@ async function checkBody(set: ErasureSet, unit: Unit, place: number, entry: SetE
   const source = unit.kind === "copy" ? `p${key.slice(1)}a` : key;
   const expected = unit.kind === "blob" ? blobBody(key, generation) : packedBody(source, generation);
   try {
-    const bytes = unit.kind === "blob" ? await readBlob(set, entry) : await set.readPacked(entry.payload as Parameters<ErasureSet["readPacked"]>[0]);
+    const bytes =
+      unit.kind === "blob" ? await readBlob(set, entry) : await set.readPacked(entry.payload as Parameters<ErasureSet["readPacked"]>[0]);
     if (Buffer.compare(bytes, expected) !== 0) throw new Error(`wrong bytes of ${key}, generation ${generation}`);
   } catch (error) {
     if (!options.lenient || !isHoldfastError(error, "DRIVES_MISSING")) throw error;
@@ -169,7 +172,7 @@ function keyOf(name: string): Uint8Array {
   return utf8(`K${name}`);
 }
 
-function valueOf(generation: number): Uint8Array {
+function valueBytes(generation: number): Uint8Array {
   const value = new Uint8Array(generationBytes);
   new DataView(value.buffer).setUint32(0, generation, true);
   return value;

@@ -40,7 +40,10 @@ export async function createSetDrives(count: number): Promise<Drive[]> {
 
 /** Writes the state of a new set to a drive. */
 export async function initSetDrive(drive: Drive): Promise<void> {
-  await drive.replaceFile(stateFileName, encodeState({ setId, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 }));
+  await drive.replaceFile(
+    stateFileName,
+    encodeState({ setId, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 }),
+  );
 }
 
 /** Opens the set; an undefined drive is missing. */
@@ -51,6 +54,13 @@ export async function openTestSet(
   await loadDigests();
   const members = drives.map((drive, ordinal) => new Member({ ordinal, id: driveIds[ordinal] as DriveId, drive }));
   const settings = { ...testSetSettings, survive: Math.min(1, options.profile.parity), ...options.settings };
-  const context = { id: setId, profile: options.profile, members, index: options.index ?? createMemoryIndex(), clock: systemClock, settings };
+  const context = {
+    id: setId,
+    profile: options.profile,
+    members,
+    index: options.index ?? createMemoryIndex(),
+    clock: systemClock,
+    settings,
+  };
   return openErasureSet(context, { compute: openCompute({ threads: 0, memoryBudgetBytes: 64 * MiB }) });
 }
