@@ -2,7 +2,7 @@
 import os from "node:os";
 
 export interface Busy {
-  /** Share of the time in which the main thread ran. */
+  /** Share of the time in which the main thread had something to do. */
   readonly mainThread: number;
   /** Processors used by all threads of the process. */
   readonly processors: number;
@@ -24,6 +24,7 @@ export function watchBusy(): () => Busy {
 export function describeBusy({ mainThread, processors }: Busy): string {
   const cores = os.cpus().length;
   const facts = `main thread busy ${Math.round(mainThread * 100)} %, ${processors.toFixed(1)} of ${cores} processors used`;
+  if (mainThread > 0.9 && processors < 0.8) return `limited by processors that others use: ${facts}`;
   if (mainThread > 0.9) return `limited by the main thread: ${facts}`;
   if (processors > 0.9 * cores) return `limited by the processors: ${facts}`;
   return `limited by waiting for the drives: ${facts}`;
