@@ -6,6 +6,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isHoldfastError } from "../base/errors.ts";
+import { deferWrites, type WritesBehind } from "./deferred-index.ts";
 import { toIndexError } from "./lmdb-errors.ts";
 import { openLmdbIndex } from "./lmdb-index.ts";
 import type { OrderedIndex } from "./ordered-index.ts";
@@ -31,7 +32,7 @@ export async function openIndexDirectory(directory: string, facts: { setId: stri
     await mkdir(directory, { recursive: true, mode: 0o700 });
     if (!isTrusted(await readCheckpoint(directory), facts)) await removeIndex(directory);
     await mark(false);
-    return withCheckpoint(await openOrReplace(directory), () => mark(true));
+    return withCheckpoint(deferWrites(await openOrReplace(directory)), () => mark(true));
   } catch (error) {
     throw toIndexError(error, directory);
   }
@@ -53,6 +54,7 @@ function withCheckpoint(index: OrderedIndex, markClean: () => Promise<void>): Or
       index.write(mutations);
     },
     scan: (range, visit) => index.scan(range, visit),
+    pressure: () => index.pressure(),
     count: () => index.count(),
     clear: () => {
       writes++;
@@ -70,7 +72,7 @@ function withCheckpoint(index: OrderedIndex, markClean: () => Promise<void>): Or
   };
 }
 
-async function openOrReplace(directory: string): Promise<OrderedIndex> {
+async function openOrReplace(directory: string): Promise<WritesBehind> {
   try {
     return await openLmdbIndex(join(directory, indexFile));
   } catch (error) {

@@ -21,6 +21,7 @@ import { open } from "lmdb";
 import { compareBytes } from "../base/bytes.ts";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { checkMutations } from "./check-mutations.ts";
+import type { WritesBehind } from "./deferred-index.ts";
 import { toIndexError } from "./lmdb-errors.ts";
 import { checkLmdbFile, lmdbFileBytes } from "./lmdb-file.ts";
 import type { IndexMutation, IndexRange, OrderedIndex } from "./ordered-index.ts";
@@ -38,7 +39,7 @@ interface Syncable {
  * Opens or makes the index file at `path` (with `-lock` beside it); its folder comes into being as needed.
  * @throws INDEX_DAMAGED when the file is no index or cut short: remove it and rebuild; DRIVE_UNREADABLE, DRIVE_FULL, DRIVE_IO_ERROR
  */
-export async function openLmdbIndex(path: string): Promise<OrderedIndex> {
+export async function openLmdbIndex(path: string): Promise<WritesBehind> {
   checkLmdbFile(path);
   const codec = new PooledCodec();
   try {
@@ -68,7 +69,7 @@ interface ActiveScan {
   transaction: Transaction | undefined;
 }
 
-class LmdbIndex implements OrderedIndex {
+class LmdbIndex implements WritesBehind {
   private readonly path: string;
   private readonly database: RootDatabase<Uint8Array, Uint8Array>;
   private scratch = new Uint8Array(64 * 1024);
@@ -98,6 +99,20 @@ class LmdbIndex implements OrderedIndex {
     this.change(() => this.database.transactionSync(() => this.apply(mutations), commitWithoutChild));
   }
 
+  async writeBehind(mutations: readonly IndexMutation[]): Promise<void> {
+    this.checkOpen();
+    checkMutations(mutations);
+    let last: Promise<boolean> | undefined;
+    // All of one turn of the event loop is one transaction.
+    for (const { key, value } of mutations) last = value === undefined ? this.database.remove(key) : this.database.put(key, value);
+    try {
+      await last;
+    } catch (error) {
+      throw toIndexError(error, this.path);
+    }
+    this.database.resetReadTxn();
+  }
+
   scan(range: IndexRange, visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array): void {
     this.checkOpen();
     const scan: ActiveScan = { transaction: undefined };
@@ -108,6 +123,10 @@ class LmdbIndex implements OrderedIndex {
       this.scans.splice(this.scans.indexOf(scan), 1);
       scan.transaction?.done();
     }
+  }
+
+  pressure(): undefined {
+    return undefined;
   }
 
   count(): number {

@@ -65,6 +65,10 @@ class MemoryIndex implements OrderedIndex {
     }
   }
 
+  pressure(): undefined {
+    return undefined;
+  }
+
   count(): number {
     this.checkOpen();
     return this.entries;

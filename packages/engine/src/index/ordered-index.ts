@@ -15,6 +15,8 @@ export interface OrderedIndex {
    * A seek never moves against the direction.
    */
   scan(range: IndexRange, visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array): void;
+  /** A promise for when the index has caught up, while it is so far behind its writes that the writer should wait; else undefined. */
+  pressure(): Promise<void> | undefined;
   /** Number of entries, exact. */
   count(): number;
   /** Removes every entry. */

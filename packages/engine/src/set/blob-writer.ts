@@ -65,6 +65,8 @@ class BlobWriter {
   #finished: ShardFile[] = [];
   #failure: unknown;
   #digests: readonly DigestState[];
+  /** Settles when the last stripe so far is coded. */
+  #coding: Promise<unknown> = Promise.resolve();
   #stripe = 0;
   #sizeBytes = 0;
 
@@ -173,29 +175,31 @@ class BlobWriter {
     }
   }
 
-  /** Codes one stripe and appends its pieces, behind the stripe before it. */
+  /** Codes one stripe behind the one before it, while that one is still being appended, and then appends its pieces. */
   async #flush(buffer: StripeBuffer, dataBytes: number, previous: Promise<void> | undefined): Promise<void> {
     try {
       const { layout } = this.#plan;
       const pieceBytes = pieceBytesOf(dataBytes, layout.data);
-      const width = layout.data + layout.parity;
       buffer.bytes.fill(0, dataBytes, layout.data * pieceBytes);
-      const used = buffer.bytes.subarray(0, width * pieceBytes);
+      const stripe = buffer.bytes.subarray(0, (layout.data + layout.parity) * pieceBytes);
+      const coding = this.#coding.then(() => this.#code(stripe, pieceBytes, dataBytes));
+      this.#coding = coding.catch(() => undefined);
+      // The buffer is the job's until it is done, whatever becomes of the stripe before.
+      const checksums = await coding;
       await previous;
-      const coded = await this.#compute.codeStripe({
-        shape: { data: layout.data, parity: layout.parity },
-        pieceBytes,
-        buffer: used,
-        dataBytes,
-        digests: this.#digests,
-      });
-      this.#digests = coded.digests;
-      await this.#appendStripe(used, pieceBytes, dataBytes, coded.blockChecksums);
+      await this.#appendStripe(stripe, pieceBytes, dataBytes, checksums);
       this.#sizeBytes += dataBytes;
       this.#stripe++;
     } finally {
       buffer.release();
     }
+  }
+
+  async #code(buffer: Uint8Array, pieceBytes: number, dataBytes: number): Promise<Uint8Array> {
+    const { data, parity } = this.#plan.layout;
+    const coded = await this.#compute.codeStripe({ shape: { data, parity }, pieceBytes, buffer, dataBytes, digests: this.#digests });
+    this.#digests = coded.digests;
+    return coded.blockChecksums;
   }
 
   async #appendStripe(stripe: Uint8Array, pieceBytes: number, dataBytes: number, checksums: Uint8Array): Promise<void> {

@@ -39,6 +39,8 @@ export interface CheckStep {
 export async function* checkSet(set: OpenSet, signal?: AbortSignal): AsyncGenerator<CheckStep, void> {
   const { context } = set;
   const { sequence, pack: lastPack } = set.status();
+  // Committed frames may still be on their way to slower drives.
+  await Promise.all(context.members.map((member) => member.drain()));
   const everything: ScanBounds = { epoch: 0, firstSequence: 0, belowSequence: sequence + 1 };
   const packs = (await listPacks(context)).filter((pack) => pack <= lastPack);
   for (const [i, pack] of packs.entries()) {

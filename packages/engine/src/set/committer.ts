@@ -183,6 +183,11 @@ export class Committer {
 
   #startNext(): boolean {
     if (this.#flights.length >= batchesInFlightMax) return false;
+    const pressure = this.#context.index.pressure();
+    if (pressure !== undefined) {
+      void pressure.then(() => this.#schedule());
+      return false;
+    }
     if (this.#ready.length === 0) {
       const filling = this.#filling;
       if (filling === undefined) return false;
@@ -195,7 +200,6 @@ export class Committer {
     if (flight === "new pack needed, wait") return false;
     this.#ready.shift();
     if (flight.sealed !== undefined) this.#seal(flight.sealed);
-    this.#space.note(flight.encoded?.frameBytes ?? 0);
     this.#flights.push(flight);
     this.#space.note(flight.encoded?.frameBytes ?? 0);
     void flight.outcome.then((acked) => {

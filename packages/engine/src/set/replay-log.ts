@@ -40,6 +40,7 @@ export async function replayLog(context: SetContext, log: RecoveredLog, onProgre
     for (const entry of await packEntries(context, log, pack, belowSequence)) {
       const { sequence } = entry.header;
       if (sequence > applied && sequence <= tail.committedSequence) writer.add(entry);
+      await context.index.pressure();
     }
     packsDone++;
     onProgress?.({ packsDone, packs: packs.length });

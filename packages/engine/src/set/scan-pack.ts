@@ -21,6 +21,7 @@ import {
   shardPosition,
 } from "../format/frame.ts";
 import type { Member } from "./member.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { SetContext } from "./set-context.ts";
 
 /** What of a pack counts. */
@@ -46,7 +47,7 @@ export interface ScannedFrame {
 /** An open pack file of one drive. */
 interface Copy {
   readonly member: Member;
-  readonly file: DriveFile;
+  readonly file: ReadAhead;
 }
 
 export class PackScan {
@@ -72,7 +73,7 @@ export class PackScan {
     for (const member of context.members) {
       if (!member.readable) continue;
       const file = await member.packFile(pack, { create: false }).catch(() => undefined);
-      if (file !== undefined) copies.push({ member, file });
+      if (file !== undefined) copies.push({ member, file: new ReadAhead(file) });
     }
     return new PackScan(context, pack, bounds, copies);
   }
@@ -93,13 +94,12 @@ export class PackScan {
 
   async #headersAt(position: number): Promise<Map<Member, FrameHeader>> {
     const found = new Map<Member, FrameHeader>();
-    await Promise.all(
-      this.#copies.map(async ({ member, file }) => {
-        const bytes = await readUpTo(file, position, frameHeaderBytes);
-        const header = bytes === undefined ? undefined : parseFrameHeader(bytes);
-        if (header !== undefined && this.#belongs(header, position)) found.set(member, header);
-      }),
-    );
+    await Promise.all(this.#copies.filter(({ file }) => file.peek(position, frameHeaderBytes) === undefined).map(({ file }) => readUpTo(file, position, frameHeaderBytes)));
+    for (const { member, file } of this.#copies) {
+      const bytes = file.peek(position, frameHeaderBytes);
+      const header = bytes === undefined ? undefined : parseFrameHeader(bytes);
+      if (header !== undefined && this.#belongs(header, position)) found.set(member, header);
+    }
     return found;
   }
 
@@ -159,7 +159,7 @@ function newest(headers: readonly FrameHeader[]): FrameHeader | undefined {
 }
 
 /** Up to `length` bytes from `position`; undefined when they cannot be read. */
-export async function readUpTo(file: DriveFile, position: number, length: number): Promise<Uint8Array | undefined> {
+export async function readUpTo(file: Pick<DriveFile, "read">, position: number, length: number): Promise<Uint8Array | undefined> {
   const bytes = new Uint8Array(length);
   try {
     return bytes.subarray(0, await file.read(position, bytes));
@@ -169,7 +169,7 @@ export async function readUpTo(file: DriveFile, position: number, length: number
 }
 
 /** Exactly `length` bytes from `position`; undefined when they cannot be read or the file ends before. */
-export async function readWhole(file: DriveFile, position: number, length: number): Promise<Uint8Array | undefined> {
+export async function readWhole(file: Pick<DriveFile, "read">, position: number, length: number): Promise<Uint8Array | undefined> {
   const bytes = await readUpTo(file, position, length);
   return bytes?.byteLength === length ? bytes : undefined;
 }
