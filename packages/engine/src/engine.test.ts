@@ -53,6 +53,18 @@ describe("a store on six drives", () => {
     expect(await (await notes.get("a")).text()).toBe("1");
   });
 
+  it("can be kept from opening by a signal, and opens afterwards", async () => {
+    const store = await openStore({ drives });
+    await (await store.createBucket("notes")).put("a", "1");
+    await store.close();
+    await rm(join(drives[0] as string, "index"), { recursive: true });
+    const during = new AbortController();
+    await expect(openStore({ drives }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(openStore({ drives }, { signal: during.signal, onRecovery: () => during.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    await using again = await openStore({ drives });
+    expect(await (await again.bucket("notes").get("a")).text()).toBe("1");
+  });
+
   it("is opened by one at a time", async () => {
     const store = await openStore({ drives });
     await expect(openStore({ drives })).rejects.toMatchObject({ code: "STORE_LOCKED", details: { pid: process.pid } });

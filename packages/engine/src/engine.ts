@@ -2,7 +2,7 @@
  * The composition root: settings in, a wired store out.
  */
 import { type Clock, systemClock } from "./base/clock.ts";
-import { HoldfastError } from "./base/errors.ts";
+import { HoldfastError, throwIfAborted } from "./base/errors.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { computeDigest, loadDigests } from "./codec/digest.ts";
 import { type Compute, openCompute } from "./compute/compute.ts";
@@ -28,6 +28,8 @@ export interface StoreComponents {
   readonly wrapDrive?: WrapDrive;
   /** Called while an index is brought to the end of the log after an unclean end. */
   readonly onRecovery?: (progress: RecoveryProgress) => void;
+  /** Ends an opening that takes too long; looked at between its steps and between the packs of a recovery. */
+  readonly signal?: AbortSignal;
 }
 
 /** How far the replay of a set's log into its index is. */
@@ -83,7 +85,7 @@ export interface Store extends AsyncDisposable {
  * await notes.put("hello.txt", "Hello");
  * ```
  * @throws SETTINGS_INVALID, STORE_LOCKED, STORE_NOT_FOUND, DRIVES_MISSING, DRIVE_FOREIGN, DRIVE_DUPLICATED, DRIVE_NOT_EMPTY,
- *   DRIVE_NOT_A_DIRECTORY, DRIVE_UNWRITABLE, DRIVE_UNREADABLE, LABEL_DAMAGED, TAIL_UNDECIDED, LOG_DAMAGED, FORMAT_TOO_NEW
+ *   DRIVE_NOT_A_DIRECTORY, DRIVE_UNWRITABLE, DRIVE_UNREADABLE, LABEL_DAMAGED, TAIL_UNDECIDED, LOG_DAMAGED, FORMAT_TOO_NEW, ABORTED
  */
 export async function openStore(settings: StoreSettings, components: StoreComponents = {}): Promise<Store> {
   const resolved = resolveSettings(settings);
@@ -94,6 +96,7 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
   let sets: readonly OpenSet[] = [];
   try {
     await loadDigests();
+    throwIfAborted(components.signal);
     drives = await openDrives(resolved, { clock, random, wrap: components.wrapDrive });
     const { bootId } = await thisProcess(clock);
     const { missingReasons } = drives;
@@ -103,8 +106,12 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
       compute,
       bootId,
       missingReasons,
-      onProgress: components.onRecovery,
+      onProgress: (progress) => {
+        throwIfAborted(components.signal);
+        components.onRecovery?.(progress);
+      },
     });
+    throwIfAborted(components.signal);
     const life = { closed: false };
     return new WiredStore({ drives, sets, compute, life, objects: wireObjects(sets, resolved, { clock, random, life }) });
   } catch (error) {
