@@ -60,7 +60,9 @@ describe("a store on six drives", () => {
     await rm(join(drives[0] as string, "index"), { recursive: true });
     const during = new AbortController();
     await expect(openStore({ drives }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
-    await expect(openStore({ drives }, { signal: during.signal, onRecovery: () => during.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(openStore({ drives }, { signal: during.signal, onRecovery: () => during.abort() })).rejects.toMatchObject({
+      code: "ABORTED",
+    });
     await using again = await openStore({ drives });
     expect(await (await again.bucket("notes").get("a")).text()).toBe("1");
   });

@@ -1,5 +1,5 @@
-import type { Random } from "./random.ts";
 import { toHex } from "./bytes.ts";
+import type { Random } from "./random.ts";
 
 /** Bytes in a store, set or drive id. */
 export const idBytes = 16;

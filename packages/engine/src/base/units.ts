@@ -4,7 +4,22 @@ export const KiB = 1024;
 export const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
 
-const factors: Readonly<Record<string, number>> = { "": 1, b: 1, k: KiB, kib: KiB, kb: 1000, m: MiB, mib: MiB, mb: 1e6, g: GiB, gib: GiB, gb: 1e9, t: 1024 * GiB, tib: 1024 * GiB, tb: 1e12 };
+const factors: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  k: KiB,
+  kib: KiB,
+  kb: 1000,
+  m: MiB,
+  mib: MiB,
+  mb: 1e6,
+  g: GiB,
+  gib: GiB,
+  gb: 1e9,
+  t: 1024 * GiB,
+  tib: 1024 * GiB,
+  tb: 1e12,
+};
 
 /** A number of bytes from a number or from text such as `"128MiB"`, `"1.5 GiB"`, `"64k"`, `"10MB"`. @throws ARGUMENT_INVALID */
 export function parseBytes(value: number | string): number {

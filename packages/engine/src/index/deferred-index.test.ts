@@ -28,7 +28,9 @@ describeIndexContract("a slow index with writes behind", async () => {
 });
 
 it("says when its writer should wait, and when no longer", async () => {
-  const index = deferWrites(Object.assign(createMemoryIndex(), { writeBehind: () => new Promise<void>((resolve) => setImmediate(resolve)) }));
+  const index = deferWrites(
+    Object.assign(createMemoryIndex(), { writeBehind: () => new Promise<void>((resolve) => setImmediate(resolve)) }),
+  );
   const mutations = Array.from({ length: 10_000 }, (_, i) => ({ key: new Uint8Array([1, i >> 8, i & 0xff]), value: new Uint8Array(1) }));
   index.write(mutations);
   expect(index.pressure()).toBeUndefined();

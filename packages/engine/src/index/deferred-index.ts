@@ -60,7 +60,10 @@ class DeferredIndex implements OrderedIndex {
 
   scan(range: IndexRange, visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array): void {
     const recent = this.#recentWithin(range);
-    if (recent.length === 0) return this.#index.scan(range, visit);
+    if (recent.length === 0) {
+      this.#index.scan(range, visit);
+      return;
+    }
     const merged = new MergedScan(recent, visit, range.reverse === true);
     this.#index.scan(range, (key, value) => merged.at(key, value));
     merged.rest();

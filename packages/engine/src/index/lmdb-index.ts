@@ -24,7 +24,7 @@ import { checkMutations } from "./check-mutations.ts";
 import type { WritesBehind } from "./deferred-index.ts";
 import { toIndexError } from "./lmdb-errors.ts";
 import { checkLmdbFile, lmdbFileBytes } from "./lmdb-file.ts";
-import type { IndexMutation, IndexRange, OrderedIndex } from "./ordered-index.ts";
+import type { IndexMutation, IndexRange } from "./ordered-index.ts";
 import { PooledCodec } from "./pooled-codec.ts";
 
 /** An LMDB environment's own ceiling; the file grows as it is filled. */

@@ -55,7 +55,7 @@ export class Batch {
 const recordOverheadBytesMax = 80;
 
 /** Text form of a key for maps: one char a byte. */
-export function keyText(key: Uint8Array): string {
+function keyText(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }
 

@@ -94,7 +94,11 @@ export class PackScan {
 
   async #headersAt(position: number): Promise<Map<Member, FrameHeader>> {
     const found = new Map<Member, FrameHeader>();
-    await Promise.all(this.#copies.filter(({ file }) => file.peek(position, frameHeaderBytes) === undefined).map(({ file }) => readUpTo(file, position, frameHeaderBytes)));
+    await Promise.all(
+      this.#copies
+        .filter(({ file }) => file.peek(position, frameHeaderBytes) === undefined)
+        .map(({ file }) => readUpTo(file, position, frameHeaderBytes)),
+    );
     for (const { member, file } of this.#copies) {
       const bytes = file.peek(position, frameHeaderBytes);
       const header = bytes === undefined ? undefined : parseFrameHeader(bytes);
@@ -159,7 +163,7 @@ function newest(headers: readonly FrameHeader[]): FrameHeader | undefined {
 }
 
 /** Up to `length` bytes from `position`; undefined when they cannot be read. */
-export async function readUpTo(file: Pick<DriveFile, "read">, position: number, length: number): Promise<Uint8Array | undefined> {
+async function readUpTo(file: Pick<DriveFile, "read">, position: number, length: number): Promise<Uint8Array | undefined> {
   const bytes = new Uint8Array(length);
   try {
     return bytes.subarray(0, await file.read(position, bytes));

@@ -20,7 +20,7 @@ const random = createSeededRandom(1);
 const setId = createId<SetId>(random);
 const driveIds = Array.from({ length: 64 }, () => createId<DriveId>(random));
 
-export const testSetSettings: SetSettings = {
+const testSetSettings: SetSettings = {
   survive: 1,
   durability: "full",
   batchOperationsMax: 512,
