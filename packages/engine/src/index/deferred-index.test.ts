@@ -41,3 +41,20 @@ it("says when its writer should wait, and when no longer", async () => {
   await pressure;
   expect(index.pressure()).toBeUndefined();
 });
+
+it("gets past a seek to an entry that is being deleted", async () => {
+  const older = createMemoryIndex();
+  const keys = [1, 2, 3, 4].map((byte) => Uint8Array.of(byte));
+  older.write(keys.map((key) => ({ key, value: key })));
+  const merged = deferWrites(Object.assign(older, { writeBehind: () => new Promise<void>(() => undefined) }));
+  merged.write([{ key: Uint8Array.of(3), value: undefined }]);
+  for (const reverse of [false, true]) {
+    const seen: number[] = [];
+    merged.scan({ start: Uint8Array.of(0), end: undefined, reverse }, (key) => {
+      seen.push(key[0] as number);
+      if (seen.length > 10) return false;
+      return key[0] === (reverse ? 4 : 1) ? Uint8Array.of(reverse ? 4 : 3) : true;
+    });
+    expect(seen).toEqual(reverse ? [4, 2, 1] : [1, 4]);
+  }
+});

@@ -4,6 +4,7 @@
  */
 import { compareBytes } from "../base/bytes.ts";
 import { packedLocationBytes } from "../format/packed-location.ts";
+import { MergedScan, type NewerEntry } from "../index/merged-scan.ts";
 import type { OrderedIndex } from "../index/ordered-index.ts";
 import type { BlobLocation, ErasureProfile, KeyRange, PackedPayload, SetEntry, SetOperation, SetTransaction } from "./erasure-set.ts";
 import { decodeEntry, freedBlobKey, liveBlobKey, orderOf } from "./index-entry.ts";
@@ -140,25 +141,24 @@ export class BatchTransaction implements SetTransaction {
   }
 
   scan(range: KeyRange, visit: (key: Uint8Array, entry: () => SetEntry) => boolean | Uint8Array): void {
-    const entries = new Map<string, { key: Uint8Array; entry: () => SetEntry }>();
-    this.#index.scan({ start: range.start, end: range.end }, (key, value) => {
-      entries.set(keyText(key), { key, entry: () => decodeEntry(value) });
-      return true;
-    });
-    for (const change of [...this.#overlay.values(), ...this.#own.values()]) {
-      if (compareBytes(change.key, range.start) < 0 || (range.end !== undefined && compareBytes(change.key, range.end) >= 0)) continue;
-      if (change.entry === undefined) entries.delete(change.text);
-      else entries.set(change.text, { key: change.key, entry: () => this.#pendingEntry(change) as SetEntry });
+    const merged = new MergedScan(this.#pendingWithin(range), visit, range.reverse === true);
+    this.#index.scan(range, (key, value) => merged.at(key, () => decodeEntry(value)));
+    merged.rest();
+  }
+
+  /** What is placed or changed and not yet in the index, in the order of a scan. */
+  #pendingWithin({ start, end, reverse }: KeyRange): NewerEntry<() => SetEntry>[] {
+    const newest = new Map<string, BatchChange>();
+    for (const changes of [this.#overlay.values(), this.#own.values()]) {
+      for (const change of changes) {
+        if (compareBytes(change.key, start) < 0 || (end !== undefined && compareBytes(change.key, end) >= 0)) continue;
+        newest.set(change.text, change);
+      }
     }
-    const direction = range.reverse === true ? -1 : 1;
-    const ordered = [...entries.values()].sort((a, b) => direction * compareBytes(a.key, b.key));
-    let seek: Uint8Array | undefined;
-    for (const { key, entry } of ordered) {
-      if (seek !== undefined && (range.reverse === true ? compareBytes(key, seek) >= 0 : compareBytes(key, seek) < 0)) continue;
-      const answer = visit(key, entry);
-      if (answer === false) return;
-      seek = answer === true ? undefined : answer;
-    }
+    const direction = reverse === true ? -1 : 1;
+    return [...newest.values()]
+      .sort((a, b) => direction * compareBytes(a.key, b.key))
+      .map((change) => ({ key: change.key, value: change.entry === undefined ? undefined : () => this.#pendingEntry(change) as SetEntry }));
   }
 
   put(key: Uint8Array, value: Uint8Array, payload?: number | PackedPayload): void {

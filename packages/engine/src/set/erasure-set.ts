@@ -79,7 +79,7 @@ export interface SetTransaction {
   readonly timeMs: number;
   /** The entry as every operation before this one, and this one so far, has left it. */
   get(key: Uint8Array): SetEntry | undefined;
-  /** Visits entries as `get` sees them. Slower than a committed scan: meant for short ranges. */
+  /** Visits entries as `get` sees them. What is pending is gone through once, so a committed scan is faster. */
   scan(range: KeyRange, visit: (key: Uint8Array, entry: () => SetEntry) => boolean | Uint8Array): void;
   /** Puts an entry; `payload` is the number of one of the operation's payloads, or a payload taken over from another entry. */
   put(key: Uint8Array, value: Uint8Array, payload?: number | PackedPayload): void;
