@@ -196,7 +196,8 @@ async function lockIfWritable(
   }
 }
 
-async function readLabel(drive: Drive, path: string): Promise<DriveLabel | undefined> {
+/** The label of a drive; undefined where there is none. @throws LABEL_DAMAGED, FORMAT_TOO_NEW */
+export async function readLabel(drive: Drive, path: string): Promise<DriveLabel | undefined> {
   try {
     return parseLabel(await drive.readFile(labelFileName));
   } catch (error) {

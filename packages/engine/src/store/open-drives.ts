@@ -2,14 +2,14 @@
  * The drives of a store, locked and identified: those of one that exists, or of a new one made on empty drives.
  */
 import type { Clock } from "../base/clock.ts";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
 import type { Random } from "../base/random.ts";
 import { createMemoryDrive } from "../drive/memory-drive.ts";
 import type { DriveLabel } from "../format/label.ts";
 import { invalid } from "./check-fields.ts";
 import { isUnused } from "./drive-files.ts";
-import { type FoundDrive, type FoundDrives, findDrives, type MissingDrive, releaseDrives, type WrapDrive } from "./find-drives.ts";
+import { type FoundDrive, type FoundDrives, findDrives, type MissingDrive, readLabel, releaseDrives, type WrapDrive } from "./find-drives.ts";
 import { gatherStore } from "./identify-drives.ts";
 import { makeStore } from "./make-store.ts";
 import { checkAgainstProfile, type ResolvedSettings } from "./settings.ts";
@@ -32,9 +32,9 @@ interface World {
 
 /** @throws SETTINGS_INVALID and what `findDrives` and `gatherStore` throw */
 export async function openDrives(settings: ResolvedSettings, world: World): Promise<OpenedDrives> {
-  if (settings.memory) return makeNew(settings, memoryDrives(settings, world), world);
+  const { create, memory } = settings;
   const paths = settings.drives.map((drive) => drive.path);
-  const drives = await findDrives(paths, { create: settings.create, clock: world.clock, wrap: world.wrap });
+  const drives = memory ? await memoryDrives(paths, world.wrap) : await findDrives(paths, { create, clock: world.clock, wrap: world.wrap });
   try {
     if (!(await isMakingUnfinished(drives.found))) return openExisting(settings, drives);
     checkAllThere(drives);
@@ -45,12 +45,21 @@ export async function openDrives(settings: ResolvedSettings, world: World): Prom
   }
 }
 
-function memoryDrives(settings: ResolvedSettings, world: World): FoundDrive[] {
-  return settings.drives.map(({ path }) => {
-    const memory = createMemoryDrive({ name: path });
-    const drive = world.wrap?.(memory, path) ?? memory;
-    return { path, drive, lock: undefined, label: undefined, writeProblem: undefined };
-  });
+/** Empty drives in memory. In their place `wrap` may put simulated ones that hold a store, or refuse some as missing. */
+async function memoryDrives(paths: readonly string[], wrap: WrapDrive | undefined): Promise<FoundDrives> {
+  const found: FoundDrive[] = [];
+  const missing: MissingDrive[] = [];
+  for (const path of paths) {
+    try {
+      const memory = createMemoryDrive({ name: path });
+      const drive = wrap?.(memory, path) ?? memory;
+      found.push({ path, drive, lock: undefined, label: await readLabel(drive, path), writeProblem: undefined });
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      missing.push({ path, problem: error });
+    }
+  }
+  return { found, missing };
 }
 
 /**
