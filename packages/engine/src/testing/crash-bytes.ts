@@ -1,24 +1,32 @@
 /**
- * The bytes of one file of a crash drive: what reads see, and which writes a power cut could still undo.
+ * The bytes of one file of a crash drive: what reads see, and which writes and cuts a power cut could still undo.
  */
 
 /** Unsynced writes reach the platter sector by sector. */
-const sectorBytes = 512;
+export const sectorBytes = 512;
 
-interface PendingWrite {
-  readonly position: number;
-  readonly bytes: Uint8Array;
+/**
+ * What a restart finds. `process kill`: all that was written, for the system's memory survives. `nothing unsynced`: only what was durable.
+ * `power cut`: each write and each name by itself kept or lost, writes also torn by sectors, and of a torn one sectors with what lay
+ * on the platter before: zeros, junk, or a piece of another file.
+ */
+export type CrashKind = "power cut" | "nothing unsynced" | "process kill";
+
+/** Where the outcome of a power cut comes from. */
+export interface CrashChance {
+  below(bound: number): number;
+  /** A sector of any file of the drive, as for a block that was used before. */
+  stale(position: number): Uint8Array | undefined;
 }
 
-/** What becomes of unsynced writes: each kept, lost or torn by sectors as chance has it; or all kept, as when only the process dies. */
-export type CrashKind = "power cut" | "process kill";
+type Pending = { readonly position: number; readonly bytes: Uint8Array } | { readonly length: number };
 
 export class CrashBytes {
   /** What a reader sees. */
   #cached: Uint8Array;
   /** What is on stable storage. */
   #durable: Uint8Array;
-  #pending: PendingWrite[] = [];
+  #pending: readonly Pending[] = [];
 
   constructor(content: Uint8Array) {
     this.#cached = content;
@@ -33,6 +41,14 @@ export class CrashBytes {
     return this.#cached;
   }
 
+  /** The same bytes with the same doubts, which no longer change with these. Arrays are never written to, so they are shared. */
+  clone(): CrashBytes {
+    const copy = new CrashBytes(this.#cached);
+    copy.#durable = this.#durable;
+    copy.#pending = this.#pending;
+    return copy;
+  }
+
   read(position: number, into: Uint8Array): number {
     const bytes = this.#cached.subarray(position, position + into.byteLength);
     into.set(bytes);
@@ -42,7 +58,7 @@ export class CrashBytes {
   write(position: number, bytes: Uint8Array): void {
     const copy = bytes.slice();
     this.#cached = written(this.#cached, position, copy);
-    this.#pending.push({ position, bytes: copy });
+    this.#pending = [...this.#pending, { position, bytes: copy }];
   }
 
   sync(): void {
@@ -50,28 +66,64 @@ export class CrashBytes {
     this.#pending = [];
   }
 
+  /** Cuts the file; what was written before stays as doubtful as it was. */
   truncate(length: number): void {
-    const cut = new Uint8Array(length);
-    cut.set(this.#cached.subarray(0, length));
-    this.#cached = cut;
-    this.sync();
+    this.#cached = resized(this.#cached, length);
+    this.#pending = [...this.#pending, { length }];
   }
 
-  /** What a restart finds; `below` gives chance. */
-  afterCrash(kind: CrashKind, below: (bound: number) => number): Uint8Array {
+  /** The last cut is durable from now on. */
+  settleTruncate(length: number): void {
+    this.#durable = resized(this.#durable, length);
+    this.#pending = this.#pending.flatMap((change) => {
+      if (!("bytes" in change)) return change.length === length ? [] : [change];
+      if (change.position >= length) return [];
+      return [{ position: change.position, bytes: change.bytes.subarray(0, length - change.position) }];
+    });
+  }
+
+  /** What a restart finds. */
+  afterCrash(kind: CrashKind, chance: CrashChance): Uint8Array {
     if (kind === "process kill") return this.#cached;
     let content = this.#durable;
-    for (const { position, bytes } of this.#pending) {
-      const fate = below(3);
+    if (kind === "nothing unsynced") return content;
+    for (const change of this.#pending) {
+      const fate = chance.below(3);
       if (fate === 0) continue;
-      for (let start = position; start < position + bytes.byteLength; ) {
-        const end = Math.min(position + bytes.byteLength, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
-        if (fate === 1 || below(2) === 0) content = written(content, start, bytes.subarray(start - position, end - position));
-        start = end;
-      }
+      if (!("bytes" in change)) content = resized(content, change.length);
+      else content = fate === 1 ? written(content, change.position, change.bytes) : torn(content, change.position, change.bytes, chance);
     }
     return content;
   }
+}
+
+/** Some sectors as written, some as before, and now and then one with something that never was in this file. */
+function torn(content: Uint8Array, position: number, bytes: Uint8Array, chance: CrashChance): Uint8Array {
+  const junky = chance.below(3) === 0;
+  let result = content;
+  for (let start = position; start < position + bytes.byteLength; ) {
+    const end = Math.min(position + bytes.byteLength, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
+    if (chance.below(2) === 0) result = written(result, start, bytes.subarray(start - position, end - position));
+    else if (junky && chance.below(2) === 0) result = written(result, start, junk(start, end - start, chance));
+    start = end;
+  }
+  return result;
+}
+
+function junk(position: number, length: number, chance: CrashChance): Uint8Array {
+  const stale = chance.below(2) === 0 ? chance.stale(position) : undefined;
+  if (stale !== undefined) return resized(stale, length);
+  let state = chance.below(2 ** 32) | 1;
+  return new Uint8Array(length).map(() => {
+    state = Math.imul(state, 0x2c1b3c6d) + 0x297a2d39;
+    return state >>> 24;
+  });
+}
+
+function resized(content: Uint8Array, length: number): Uint8Array {
+  const result = new Uint8Array(length);
+  result.set(content.subarray(0, length));
+  return result;
 }
 
 /** A copy with `bytes` in place; a hole before them is zeros. */

@@ -3,29 +3,35 @@
  *
  * Every change is made of steps: before it, and where the platter lags behind the cache also in the middle. `cutAfter(n)` cuts the power at
  * the n-th step from now: from then on no call on any drive is answered, as for a process that is gone. `crash` then gives what a restart
- * could find: synced bytes and finished changes for certain; of each unsynced write all, nothing, or some sectors of 512 bytes.
- * Replacing, removing and truncating files are atomic, and durable when answered, as `Drive` promises.
+ * could find, and `onStep` with `freeze` gives that for every step of one run, without cutting.
+ * What is certain: synced bytes, and files replaced, finished, made, removed or cut whose call has been answered. While such a call is under
+ * way the old and the new state are both possible, for each name by itself. Of an unsynced write all, nothing or some sectors are kept; see
+ * `CrashKind`.
  * Calls take a random number of turns of the event loop, so that each seed gives another order.
  */
 import { HoldfastError } from "../base/errors.ts";
 import { createSeededRandom } from "../base/random.ts";
 import type { Drive, DriveFile, DriveSpace, NewFile } from "../drive/drive.ts";
-import { CrashBytes, type CrashKind } from "./crash-bytes.ts";
+import { CrashBytes, type CrashChance, type CrashKind, sectorBytes } from "./crash-bytes.ts";
+import { CrashFile, CrashNewFile } from "./crash-file.ts";
 
 type Files = Map<string, CrashBytes>;
 
 export class CrashWorld {
-  readonly drives: readonly CrashDrive[];
+  #drives: readonly CrashDrive[];
   readonly #random: ReturnType<typeof createSeededRandom>;
   #stepsLeft = Number.POSITIVE_INFINITY;
   #onCut: () => void = () => undefined;
   /** Steps taken so far. */
   steps = 0;
+  /** Called when a step is about to be taken: nothing of it has happened. Must not change anything. */
+  onStep: (() => void) | undefined;
 
+  /** Drives with these files, all of them durable. */
   constructor(contents: readonly ReadonlyMap<string, Uint8Array>[], seed: number) {
     this.#random = createSeededRandom(seed);
-    this.drives = contents.map((files, i) => {
-      return new CrashDrive(this, `crash:${i}`, new Map([...files].map(([name, bytes]) => [name, new CrashBytes(bytes)])));
+    this.#drives = contents.map((content, i) => {
+      return new CrashDrive(this, `crash:${i}`, new Map([...content].map(([name, bytes]) => [name, new CrashBytes(bytes)])));
     });
   }
 
@@ -35,6 +41,10 @@ export class CrashWorld {
       Array.from({ length: count }, () => new Map()),
       seed,
     );
+  }
+
+  get drives(): readonly CrashDrive[] {
+    return this.#drives;
   }
 
   get isCut(): boolean {
@@ -54,6 +64,7 @@ export class CrashWorld {
   async step(): Promise<void> {
     for (let turns = this.#random.below(3); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
     if (this.isCut) return new Promise(() => undefined);
+    this.onStep?.();
     this.steps++;
     this.#stepsLeft--;
     if (!this.isCut) return undefined;
@@ -67,11 +78,20 @@ export class CrashWorld {
     return value();
   }
 
+  /** The drives as they are now, with everything that is in doubt; `crash` it later. */
+  freeze(): CrashWorld {
+    const world = new CrashWorld([], 0);
+    world.#drives = this.drives.map((drive) => drive.freeze(world));
+    return world;
+  }
+
   /** Fresh drives with what a restart could find on these. */
   crash(kind: CrashKind, seed: number): CrashWorld {
     const random = createSeededRandom(seed);
-    const contents = this.drives.map((drive) => drive.afterCrash(kind, (bound) => random.below(bound)));
-    return new CrashWorld(contents, seed);
+    return new CrashWorld(
+      this.drives.map((drive) => drive.afterCrash(kind, (bound) => random.below(bound))),
+      seed,
+    );
   }
 
   /** Fresh drives with exactly these files, as after everything was synced. */
@@ -80,26 +100,61 @@ export class CrashWorld {
   }
 }
 
+/** A change of names that is made and not yet answered. */
+interface NameChange {
+  readonly name: string;
+  readonly before: CrashBytes | undefined;
+  readonly after: CrashBytes | undefined;
+}
+
 export class CrashDrive implements Drive {
   readonly location: string;
   readonly localPath = undefined;
   readonly failure = undefined;
   readonly #world: CrashWorld;
   readonly #files: Files;
+  #doubtful: readonly NameChange[];
 
-  constructor(world: CrashWorld, location: string, files: Files) {
+  constructor(world: CrashWorld, location: string, files: Files, doubtful: readonly NameChange[] = []) {
     this.#world = world;
     this.location = location;
     this.#files = files;
+    this.#doubtful = doubtful;
+  }
+
+  freeze(world: CrashWorld): CrashDrive {
+    const files = new Map([...this.#files].map(([name, file]) => [name, file.clone()]));
+    return new CrashDrive(world, this.location, files, this.#doubtful);
   }
 
   afterCrash(kind: CrashKind, below: (bound: number) => number): Map<string, Uint8Array> {
-    return new Map([...this.#files].map(([name, file]) => [name, file.afterCrash(kind, below)]));
+    const files = new Map(this.#files);
+    for (const { name, before, after } of kind === "process kill" ? [] : this.#doubtful) {
+      const found = kind === "power cut" && below(2) === 0 ? after : before;
+      if (found === undefined) files.delete(name);
+      else files.set(name, found);
+    }
+    const chance: CrashChance = { below, stale: (position) => this.#staleSector(position, below) };
+    return new Map([...files].map(([name, file]) => [name, file.afterCrash(kind, chance)]));
+  }
+
+  #staleSector(position: number, below: (bound: number) => number): Uint8Array | undefined {
+    const all = [...this.#files.values()].map((file) => file.cached);
+    const bytes = all[below(Math.max(1, all.length))];
+    if (bytes === undefined || bytes.byteLength === 0) return undefined;
+    // A whole header is most likely to be misread at the offset where it was.
+    const sector = position < bytes.byteLength ? Math.floor(position / sectorBytes) : below(Math.ceil(bytes.byteLength / sectorBytes));
+    return bytes.subarray(sector * sectorBytes, (sector + 1) * sectorBytes);
   }
 
   /** Names of all files, for tests that look for leftovers. */
   get fileNames(): string[] {
     return [...this.#files.keys()].sort();
+  }
+
+  /** What readers see of every file. */
+  get contents(): ReadonlyMap<string, Uint8Array> {
+    return new Map([...this.#files].map(([name, file]) => [name, file.cached]));
   }
 
   readFile(name: string): Promise<Uint8Array> {
@@ -108,8 +163,7 @@ export class CrashDrive implements Drive {
 
   async replaceFile(name: string, bytes: Uint8Array): Promise<void> {
     await this.#world.step();
-    this.#files.set(name, new CrashBytes(bytes.slice()));
-    await this.#world.step();
+    await this.#change(name, new CrashBytes(bytes.slice()));
   }
 
   list(folder: string): Promise<string[]> {
@@ -126,8 +180,7 @@ export class CrashDrive implements Drive {
 
   async remove(name: string): Promise<void> {
     await this.#world.step();
-    this.#files.delete(name);
-    await this.#world.step();
+    await this.#change(name, undefined);
   }
 
   async removeFolder(): Promise<void> {}
@@ -135,16 +188,17 @@ export class CrashDrive implements Drive {
   async open(name: string, options: { readonly create: boolean }): Promise<DriveFile> {
     if (options.create && !this.#files.has(name)) {
       await this.#world.step();
-      if (!this.#files.has(name)) this.#files.set(name, new CrashBytes(new Uint8Array(0)));
+      if (!this.#files.has(name)) await this.#change(name, new CrashBytes(new Uint8Array(0)));
     }
     return this.#world.look(() => new CrashFile(this.#world, name, this.#find(name)));
   }
 
   async create(name: string): Promise<NewFile> {
     await this.#world.step();
-    return new CrashNewFile(this.#world, name, (bytes) => {
+    return new CrashNewFile(this.#world, name, async (bytes) => {
+      await this.#world.step();
       if (this.#files.has(name)) throw new HoldfastError("FILE_EXISTS", `${this.location} has a file ${name}`);
-      this.#files.set(name, new CrashBytes(bytes));
+      await this.#change(name, new CrashBytes(bytes));
     });
   }
 
@@ -153,6 +207,16 @@ export class CrashDrive implements Drive {
   }
 
   async close(): Promise<void> {}
+
+  /** Puts a file under a name, or takes it away: at once to be seen, durable after a step. */
+  async #change(name: string, after: CrashBytes | undefined): Promise<void> {
+    const change: NameChange = { name, before: this.#files.get(name), after };
+    if (after === undefined) this.#files.delete(name);
+    else this.#files.set(name, after);
+    this.#doubtful = [...this.#doubtful, change];
+    await this.#world.step();
+    this.#doubtful = this.#doubtful.filter((other) => other !== change);
+  }
 
   #find(name: string): CrashBytes {
     const file = this.#files.get(name);
@@ -163,76 +227,5 @@ export class CrashDrive implements Drive {
   #below(folder: string): string[] {
     const prefix = folder === "" ? "" : `${folder}/`;
     return this.fileNames.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-  }
-}
-
-class CrashFile implements DriveFile {
-  readonly name: string;
-  readonly #world: CrashWorld;
-  readonly #bytes: CrashBytes;
-
-  constructor(world: CrashWorld, name: string, bytes: CrashBytes) {
-    this.#world = world;
-    this.name = name;
-    this.#bytes = bytes;
-  }
-
-  size(): Promise<number> {
-    return this.#world.look(() => this.#bytes.size);
-  }
-
-  async write(position: number, buffers: readonly Uint8Array[]): Promise<void> {
-    await this.#world.step();
-    this.#bytes.write(position, Buffer.concat(buffers));
-  }
-
-  async sync(): Promise<void> {
-    await this.#world.step();
-    this.#bytes.sync();
-  }
-
-  async writeDurable(position: number, buffers: readonly Uint8Array[]): Promise<void> {
-    await this.write(position, buffers);
-    await this.sync();
-  }
-
-  read(position: number, into: Uint8Array): Promise<number> {
-    return this.#world.look(() => this.#bytes.read(position, into));
-  }
-
-  async truncate(length: number): Promise<void> {
-    await this.#world.step();
-    this.#bytes.truncate(length);
-    await this.#world.step();
-  }
-
-  async close(): Promise<void> {}
-}
-
-class CrashNewFile implements NewFile {
-  readonly name: string;
-  readonly #world: CrashWorld;
-  readonly #publish: (bytes: Uint8Array) => void;
-  #parts: Uint8Array[] = [];
-
-  constructor(world: CrashWorld, name: string, publish: (bytes: Uint8Array) => void) {
-    this.#world = world;
-    this.name = name;
-    this.#publish = publish;
-  }
-
-  async write(buffers: readonly Uint8Array[]): Promise<void> {
-    await this.#world.look(() => undefined);
-    this.#parts.push(Buffer.concat(buffers));
-  }
-
-  async finish(): Promise<void> {
-    await this.#world.step();
-    this.#publish(new Uint8Array(Buffer.concat(this.#parts)));
-    await this.#world.step();
-  }
-
-  async abort(): Promise<void> {
-    this.#parts = [];
   }
 }

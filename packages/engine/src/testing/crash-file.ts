@@ -1,0 +1,75 @@
+import type { DriveFile, NewFile } from "../drive/drive.ts";
+import type { CrashBytes } from "./crash-bytes.ts";
+import type { CrashWorld } from "./crash-drive.ts";
+
+/** An open file of a crash drive. */
+export class CrashFile implements DriveFile {
+  readonly name: string;
+  readonly #world: CrashWorld;
+  readonly #bytes: CrashBytes;
+
+  constructor(world: CrashWorld, name: string, bytes: CrashBytes) {
+    this.#world = world;
+    this.name = name;
+    this.#bytes = bytes;
+  }
+
+  size(): Promise<number> {
+    return this.#world.look(() => this.#bytes.size);
+  }
+
+  async write(position: number, buffers: readonly Uint8Array[]): Promise<void> {
+    await this.#world.step();
+    this.#bytes.write(position, Buffer.concat(buffers));
+  }
+
+  async sync(): Promise<void> {
+    await this.#world.step();
+    this.#bytes.sync();
+  }
+
+  async writeDurable(position: number, buffers: readonly Uint8Array[]): Promise<void> {
+    await this.write(position, buffers);
+    await this.sync();
+  }
+
+  read(position: number, into: Uint8Array): Promise<number> {
+    return this.#world.look(() => this.#bytes.read(position, into));
+  }
+
+  async truncate(length: number): Promise<void> {
+    await this.#world.step();
+    this.#bytes.truncate(length);
+    await this.#world.step();
+    this.#bytes.settleTruncate(length);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** An unfinished file: nothing of it is seen before its end. */
+export class CrashNewFile implements NewFile {
+  readonly name: string;
+  readonly #world: CrashWorld;
+  readonly #publish: (bytes: Uint8Array) => Promise<void>;
+  #parts: Uint8Array[] = [];
+
+  constructor(world: CrashWorld, name: string, publish: (bytes: Uint8Array) => Promise<void>) {
+    this.#world = world;
+    this.name = name;
+    this.#publish = publish;
+  }
+
+  async write(buffers: readonly Uint8Array[]): Promise<void> {
+    await this.#world.look(() => undefined);
+    this.#parts.push(Buffer.concat(buffers));
+  }
+
+  async finish(): Promise<void> {
+    await this.#publish(new Uint8Array(Buffer.concat(this.#parts)));
+  }
+
+  async abort(): Promise<void> {
+    this.#parts = [];
+  }
+}
