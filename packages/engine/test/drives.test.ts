@@ -123,7 +123,7 @@ describe("a store that exists", () => {
     const store = await place.open();
     expect(await textOf(store)).toBe("kept");
     const [set] = (await store.status()).sets;
-    const missing = set?.drives.find((drive) => drive.state === "missing");
+    const missing = set?.drives.find((drive) => drive.state === "offline");
     expect(missing).toMatchObject({ location: undefined, reason: expect.stringContaining(place.drive(2)) });
     await store.bucket("things").put("b", "written without it");
     await store.close();
@@ -151,7 +151,7 @@ describe("a store that exists", () => {
     await rename(place.drive(2), join(place.folder, "away"));
     await mkdir(place.drive(2));
     const empty = await place.open();
-    expect((await empty.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason).toContain(
+    expect((await empty.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason).toContain(
       `${place.drive(2)} is empty`,
     );
     expect(await textOf(empty)).toBe("kept");
@@ -159,7 +159,7 @@ describe("a store that exists", () => {
     expect(await filesBelow(place.drive(2))).toEqual([]);
     await writeFile(join(place.drive(2), "holiday.jpg"), "x");
     const full = await place.open();
-    expect((await full.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason).toContain("holiday.jpg");
+    expect((await full.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason).toContain("holiday.jpg");
     await full.close();
     expect(await filesBelow(place.drive(2))).toEqual(["holiday.jpg"]);
   });
@@ -219,7 +219,7 @@ describe("a drive that is dying", () => {
       { wrapDrive: (drive, path) => (path === place.drive(1) ? withCall(drive, "readFile", () => Promise.reject(dying)) : drive) },
     );
     expect(await textOf(store)).toBe("kept");
-    expect((await store.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason).toContain("EIO");
+    expect((await store.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason).toContain("EIO");
     await store.close();
     expect(await statesOf(await place.open())).toEqual(["d1 online", "d2 online", "d3 online"]);
   });
@@ -262,7 +262,7 @@ describe("labels and states", () => {
     await changeLabel(place.drive(1), (bytes) => bytes.fill(0, 20, 24));
     const store = await place.open();
     expect(await textOf(store)).toBe("kept");
-    const reason = (await store.status()).sets[0]?.drives.find((drive) => drive.state === "missing")?.reason;
+    const reason = (await store.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason;
     expect(reason).toContain(place.drive(1));
     expect(reason).toContain("label is damaged");
     await store.close();

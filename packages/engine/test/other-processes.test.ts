@@ -91,7 +91,7 @@ describe.runIf(whyNot === undefined)("drives another user may not read or write"
     expect((await answerOf(start("open", someUser))).states).toEqual(["online", "online", "online"]);
     await chmod(place.drive(2), 0o000);
     const unreadable = await answerOf(start("open", someUser));
-    expect(unreadable.states).toEqual(["online", "missing", "online"]);
+    expect(unreadable.states).toEqual(["online", "offline", "online"]);
     expect(unreadable.reasons?.join()).toContain(`${place.drive(2)} cannot be read`);
     expect(unreadable.reasons?.join()).toContain("give this user the right to read it");
     await chmod(place.drive(2), 0o500);

@@ -106,7 +106,7 @@ describe("drives", () => {
 
     await rename(world.at("d2"), world.at("away"));
     const degraded = (await world.run(["status", "--json"])).document;
-    expect(degraded.sets[0].drives.map((drive: { state: string }) => drive.state).sort()).toEqual(["missing", "online", "online"]);
+    expect(degraded.sets[0].drives.map((drive: { state: string }) => drive.state).sort()).toEqual(["offline", "online", "online"]);
     expect((await world.run(["get", "files/a"])).stdout).toBe("some text");
 
     await rename(world.at("d3"), world.at("away3"));

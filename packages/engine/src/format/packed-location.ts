@@ -68,6 +68,11 @@ export function decodePackedLocation(bytes: Uint8Array, at = 0): PackedLocation 
   return location;
 }
 
+/** The pack an encoded location lies in. */
+export function packOf(location: Uint8Array): number {
+  return viewOf(location, 0, 4).getUint32(0, true);
+}
+
 function isPackedLocation(location: PackedLocation): boolean {
   const { pack, shardPosition, shardBytes, layout, offset, length, checksum } = location;
   if (!isLayout(layout) || !isU32(pack) || !isU32(shardBytes) || shardBytes % unitBytes !== 0) return false;

@@ -17,8 +17,11 @@ export function chooseLayout(
 ): StripeLayout {
   const { wanted, turn } = stripe;
   const witnesses = witnessThreshold(context.members.length, context.profile);
-  const profile = fitProfile(wanted, { available: takers.length, witnesses, survive: context.settings.survive });
+  const staying = takers.filter((member) => !member.draining);
+  const holders = staying.length >= wanted.data + wanted.parity ? staying : takers;
+  const voters = takers.filter((member) => member.votes).length;
+  const profile = fitProfile(wanted, { available: holders.length, voters, witnesses, survive: context.settings.survive });
   const width = profile.data + profile.parity;
-  const drives = Array.from({ length: width }, (_, i) => (takers[(turn + i) % takers.length] as Member).ordinal);
+  const drives = Array.from({ length: width }, (_, i) => (holders[(turn + i) % holders.length] as Member).ordinal);
   return { data: profile.data, parity: profile.parity, drives: maskOfDrives(drives), rotation: turn % width };
 }

@@ -15,10 +15,10 @@ import { invariant } from "../base/invariant.ts";
 import { batchesInFlightMax, operationRecordsMax } from "../base/limits.ts";
 import { Batch, BatchTransaction, Overlay, type Waiter } from "./batch.ts";
 import { footerEntry } from "./encode-batch.ts";
-import type { ErasureProfile, SetOperation } from "./erasure-set.ts";
-import { type Flight, startFlight } from "./flight.ts";
-import { appliedKey, batchRecordsMax, encodeApplied, indexMutation } from "./index-entry.ts";
-import { addToFooter, type LogTail } from "./log-tail.ts";
+import type { CommitOptions, ErasureProfile, SetOperation } from "./erasure-set.ts";
+import { type Flight, markCommitted, startFlight } from "./flight.ts";
+import { appliedKey, batchRecordsMax, encodeApplied, indexMutation, sequenceAbove } from "./index-entry.ts";
+import { addToFooter, type LogTail, startNextPack } from "./log-tail.ts";
 import { retract } from "./retract.ts";
 import { sealPack } from "./seal-pack.ts";
 import type { SetContext } from "./set-context.ts";
@@ -35,6 +35,8 @@ interface Request {
   readonly answer: (value: unknown) => void;
   readonly refuse: (error: unknown) => void;
   readonly signal: AbortSignal | undefined;
+  /** Its order must be above this one. */
+  readonly orderAbove: number;
 }
 
 export class Committer {
@@ -46,19 +48,21 @@ export class Committer {
   readonly #ready: Batch[] = [];
   readonly #flights: Flight[] = [];
   readonly #sealing = new Set<Promise<void>>();
-  readonly #onCommitted: (batch: Batch) => void;
   #filling: Batch | undefined;
   #scheduled = false;
   #retracting = false;
   #refusal: HoldfastError | undefined;
   #lastTimeMs = 0;
   #idle: { promise: Promise<void>; resolve: () => void } | undefined;
+  /** Set while a quiescence is awaited or used: what arrives waits undecided. */
+  #paused = false;
+  #onUnplaced: () => void = () => undefined;
+  #quiescing: Promise<unknown> = Promise.resolve();
 
-  constructor(context: SetContext, tail: LogTail, parts: { space: SpaceGuard; onCommitted: (batch: Batch) => void }) {
+  constructor(context: SetContext, tail: LogTail, parts: { space: SpaceGuard }) {
     this.#context = context;
     this.tail = tail;
     this.#space = parts.space;
-    this.#onCommitted = parts.onCommitted;
   }
 
   /** Why no write is taken any more, once that is so. */
@@ -71,13 +75,59 @@ export class Committer {
     this.#refusal ??= error;
   }
 
-  commit<T>(operation: SetOperation<T>, signal: AbortSignal | undefined): Promise<T> {
+  commit<T>(operation: SetOperation<T>, options: CommitOptions): Promise<T> {
+    const { signal, orderAbove = 0 } = options;
     return new Promise<T>((answer, refuse) => {
       throwIfAborted(signal);
-      const request = { operation, answer: answer as (value: unknown) => void, refuse, signal };
-      if (this.#waiting.length > 0 || this.#ready.length >= readyBatchesMax || this.#retracting) this.#waiting.push(request);
-      else this.#arrive(request);
+      this.#receive({ operation, answer: answer as (value: unknown) => void, refuse, signal, orderAbove });
     });
+  }
+
+  #receive(request: Request): void {
+    if (this.#waiting.length > 0 || this.#ready.length >= readyBatchesMax || this.#retracting || this.#paused) this.#waiting.push(request);
+    else this.#arrive(request);
+  }
+
+  /** Runs `work` while no operation is placed and nothing is in flight; what arrives meanwhile waits. One at a time; `work` must not commit. */
+  quiesce<T>(work: () => Promise<T>): Promise<T> {
+    const quiet = this.#quiescing.then(async () => {
+      this.#paused = true;
+      try {
+        await this.#unplaced();
+        return await work();
+      } finally {
+        this.#paused = false;
+        this.#schedule();
+      }
+    });
+    this.#quiescing = quiet.catch(() => undefined);
+    return quiet;
+  }
+
+  /** Resolves when every quiescence asked for is over. */
+  async settled(): Promise<void> {
+    await this.#quiescing;
+  }
+
+  /** Resolves when nothing is placed any more. */
+  #unplaced(): Promise<void> {
+    if (this.#isUnplaced()) return Promise.resolve();
+    this.#schedule();
+    return new Promise((resolve) => {
+      this.#onUnplaced = resolve;
+    });
+  }
+
+  #isUnplaced(): boolean {
+    return this.#filling === undefined && this.#ready.length === 0 && this.#flights.length === 0 && !this.#retracting;
+  }
+
+  /** Ends the pack being filled, within `quiesce`; resolves when it is sealed. */
+  async startNextPack(): Promise<void> {
+    const { pack, position, footer } = this.tail;
+    if (position === 0) return;
+    startNextPack(this.tail);
+    await this.#seal({ pack, position, entries: footer });
   }
 
   /** Resolves when everything placed so far is committed or refused. */
@@ -99,7 +149,7 @@ export class Committer {
   }
 
   #isIdle(): boolean {
-    return this.#filling === undefined && this.#ready.length === 0 && this.#flights.length === 0 && this.#waiting.length === 0;
+    return this.#isUnplaced() && this.#waiting.length === 0;
   }
 
   #arrive(request: Request): void {
@@ -117,14 +167,14 @@ export class Committer {
   /** Decides an operation against everything placed so far, and places it. */
   #decide(request: Request): void {
     const { operation } = request;
-    const batch = this.#batchFor(operation.profile ?? this.#context.profile);
+    const batch = this.#batchFor(operation.profile ?? this.#context.profile, request.orderAbove);
     const transaction = new BatchTransaction(batch, this.#overlay, this.#context.index);
     let answer: () => void;
     try {
       const value = operation.decide(transaction);
       if (transaction.exposed.size > 0) {
         // It has seen a payload whose place is known only when this batch is written: decide again then.
-        answer = () => this.#arrive(request);
+        answer = () => this.#receive(request);
       } else {
         transaction.place(operation);
         answer = () => request.answer(value);
@@ -145,10 +195,14 @@ export class Committer {
     this.#schedule();
   }
 
-  #batchFor(profile: ErasureProfile): Batch {
+  #batchFor(profile: ErasureProfile, orderAbove: number): Batch {
     const filling = this.#filling;
-    if (filling !== undefined && filling.profile.data === profile.data && filling.profile.parity === profile.parity) return filling;
+    const sequenceMin = sequenceAbove(orderAbove);
+    const fits = filling !== undefined && filling.profile.data === profile.data && filling.profile.parity === profile.parity;
+    if (fits && filling.sequence >= sequenceMin) return filling;
     this.#closeFilling();
+    // Sequences may have gaps: only their order counts.
+    this.tail.nextSequence = Math.max(this.tail.nextSequence, sequenceMin);
     this.#lastTimeMs = Math.max(this.#lastTimeMs, Math.floor(this.#context.clock.nowMs()));
     this.#filling = new Batch({ sequence: this.tail.nextSequence++, timeMs: this.#lastTimeMs, profile });
     return this.#filling;
@@ -172,9 +226,10 @@ export class Committer {
 
   #pump(): void {
     while (!this.#retracting && this.#startNext());
-    while (this.#waiting.length > 0 && this.#ready.length < readyBatchesMax && !this.#retracting) {
+    while (this.#waiting.length > 0 && this.#ready.length < readyBatchesMax && !this.#retracting && !this.#paused) {
       this.#arrive(this.#waiting.shift() as Request);
     }
+    if (this.#isUnplaced()) this.#onUnplaced();
     if (this.#idle !== undefined && this.#isIdle()) {
       this.#idle.resolve();
       this.#idle = undefined;
@@ -199,7 +254,7 @@ export class Committer {
     const flight = startFlight(this.#context, this.tail, batch, this.#flights);
     if (flight === "new pack needed, wait") return false;
     this.#ready.shift();
-    if (flight.sealed !== undefined) this.#seal(flight.sealed);
+    if (flight.sealed !== undefined) void this.#seal(flight.sealed);
     this.#flights.push(flight);
     this.#space.note(flight.encoded?.frameBytes ?? 0);
     void flight.outcome.then((acked) => {
@@ -209,9 +264,10 @@ export class Committer {
     return true;
   }
 
-  #seal(full: Parameters<typeof sealPack>[1]): void {
+  #seal(full: Parameters<typeof sealPack>[1]): Promise<void> {
     const sealing = sealPack(this.#context, full).finally(() => this.#sealing.delete(sealing));
     this.#sealing.add(sealing);
+    return sealing;
   }
 
   /** Commits what is acknowledged, in order; retracts when the oldest flight is lost. */
@@ -236,10 +292,11 @@ export class Committer {
       this.tail.committedSequence = batch.sequence;
       addToFooter(this.tail, footerEntry(encoded));
     }
+    markCommitted(flight);
     this.#flights.shift();
     this.#overlay.forget(batch);
     for (const waiter of batch.waiters) waiter.answer();
-    this.#onCommitted(batch);
+    for (const listener of this.#context.hooks.onCommitted) listener(batch);
   }
 
   /** The oldest flight has lost its quorum: takes it and everything after it back. */

@@ -9,6 +9,7 @@
  * Without the promise, a state left on one drive by an opening that lost its power could later overrule what was acknowledged meanwhile.
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import type { Drive } from "../drive/drive.ts";
 import { type DriveState, encodeState, parseState } from "../format/state.ts";
 import type { Member } from "./member.ts";
 import type { SetContext } from "./set-context.ts";
@@ -33,18 +34,34 @@ export interface CleanEnd {
   readonly position: number;
 }
 
-/** Promises an epoch on every member that takes writes; resolves with the number of drives that have it. */
+/** Marks a drive that was put in a lost one's place and does not hold everything yet; in the form of a state file, only its being there counts. */
+const rebuildFileName = "rebuild";
+
+/** Promises an epoch on every member that takes writes; resolves with the number of voting drives that have it. */
 export function promiseEpoch(context: Pick<SetContext, "id" | "members">, epoch: number): Promise<number> {
   return writeAll(context, promiseFileName, { epoch, firstSequence: 0, clean: undefined });
 }
 
-/** Writes the state to every member that takes writes; resolves with the number of drives that have it. */
+/**
+ * Writes the state to every member that takes writes; resolves with the number of voting drives that have it. A clean end is given only to
+ * drives that hold everything: the next opening looks the others through.
+ */
 export function writeStates(context: Pick<SetContext, "id" | "members">, state: EpochState): Promise<number> {
   return writeAll(context, stateFileName, state);
 }
 
 async function writeAll(context: Pick<SetContext, "id" | "members">, name: string, state: EpochState): Promise<number> {
-  const bytes = encodeState({
+  const outcomes = await Promise.all(
+    context.members.map((member) => {
+      const clean = member.isWhole ? state.clean : undefined;
+      return writeOne(member, name, encode(context, { ...state, clean }));
+    }),
+  );
+  return outcomes.filter((votes) => votes).length;
+}
+
+function encode(context: Pick<SetContext, "id">, state: EpochState): Uint8Array {
+  return encodeState({
     setId: context.id,
     epoch: state.epoch,
     firstSequence: state.firstSequence,
@@ -53,19 +70,52 @@ async function writeAll(context: Pick<SetContext, "id" | "members">, name: strin
     activePack: state.clean?.pack ?? 0,
     activePosition: state.clean?.position ?? 0,
   });
-  const outcomes = await Promise.all(context.members.map((member) => writeOne(member, name, bytes)));
-  return outcomes.filter((written) => written).length;
 }
 
+/** True when a drive that votes has it. */
 async function writeOne(member: Member, name: string, bytes: Uint8Array): Promise<boolean> {
-  if (member.drive === undefined || member.state === "failed" || member.state === "missing") return false;
+  if (!member.takesRepairs) return false;
+  const { votes } = member;
   try {
-    await member.drive.replaceFile(name, bytes);
-    return true;
+    await member.enqueue((drive) => drive.replaceFile(name, bytes));
+    return votes && member.votes;
   } catch (error) {
     member.noteWriteFailure(error);
     return false;
   }
+}
+
+/** Makes a drive that is to join know the epoch, and that it does not vote, before it gets a frame. @throws DRIVE_FOREIGN when it knows a later one */
+export async function prepareState(
+  context: Pick<SetContext, "id">,
+  drive: Drive,
+  state: EpochState,
+  options: { readonly fresh: boolean },
+): Promise<void> {
+  const known = await readOne(context, drive, stateFileName);
+  const promised = await readOne(context, drive, promiseFileName);
+  if ((known?.epoch ?? 0) > state.epoch) {
+    throw new HoldfastError("DRIVE_FOREIGN", `drive ${drive.location} knows a later epoch than its set: open the store again with it`, {
+      details: { drive: drive.location, epoch: known?.epoch, setEpoch: state.epoch },
+    });
+  }
+  const bytes = encode(context, state);
+  if (options.fresh) await drive.replaceFile(rebuildFileName, bytes);
+  if ((promised?.epoch ?? 0) < state.epoch) await drive.replaceFile(promiseFileName, bytes);
+  await drive.replaceFile(stateFileName, bytes);
+}
+
+/** Lets a drive vote again. */
+export async function removeRebuildMark(drive: Drive): Promise<void> {
+  await drive.remove(rebuildFileName);
+}
+
+/** True on a drive that was put in a lost one's place and may lack something. */
+export function hasRebuildMark(drive: Drive): Promise<boolean> {
+  return drive.readFile(rebuildFileName).then(
+    () => true,
+    (error: unknown) => !isHoldfastError(error, "FILE_NOT_FOUND"),
+  );
 }
 
 /** What the members' files say. */
@@ -84,9 +134,10 @@ export async function readStates(context: Pick<SetContext, "id" | "members">): P
   let newest: DriveState | undefined;
   let epochMax = 0;
   for (const member of context.members) {
-    if (!member.readable) continue;
-    const state = await readOne(context, member, stateFileName);
-    const promise = await readOne(context, member, promiseFileName);
+    const { drive } = member;
+    if (drive === undefined) continue;
+    const state = await readOne(context, drive, stateFileName);
+    const promise = await readOne(context, drive, promiseFileName);
     epochMax = Math.max(epochMax, state?.epoch ?? 0, promise?.epoch ?? 0);
     states.set(member, state);
     if (state !== undefined && (newest === undefined || isNewer(state, newest))) newest = state;
@@ -96,6 +147,11 @@ export async function readStates(context: Pick<SetContext, "id" | "members">): P
   }
   const { epoch } = newest;
   const unclean = [...states].filter(([, state]) => !(state?.clean === true && state.epoch === epoch)).map(([member]) => member);
+  for (const member of unclean) {
+    member.unchecked = true;
+    // It was away while others went on.
+    if (member.state === "online" && states.get(member)?.epoch !== epoch) member.transition("rebuilding", "it was away");
+  }
   return { newest, epochMax, unclean };
 }
 
@@ -103,9 +159,9 @@ function isNewer(state: DriveState, than: DriveState): boolean {
   return state.epoch > than.epoch || (state.epoch === than.epoch && state.clean && !than.clean);
 }
 
-async function readOne(context: Pick<SetContext, "id">, member: Member, name: string): Promise<DriveState | undefined> {
+async function readOne(context: Pick<SetContext, "id">, drive: Drive, name: string): Promise<DriveState | undefined> {
   try {
-    const state = member.drive === undefined ? undefined : parseState(await member.drive.readFile(name));
+    const state = parseState(await drive.readFile(name));
     return state?.setId === context.id ? state : undefined;
   } catch (error) {
     if (isHoldfastError(error, "FORMAT_TOO_NEW")) throw error;

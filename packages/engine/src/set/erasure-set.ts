@@ -24,9 +24,12 @@ export interface ErasureSet {
   scan(range: KeyRange, visit: (key: Uint8Array, entry: () => SetEntry) => boolean | Uint8Array): void;
 
   /** Places an operation in the next batch; resolves with what `decide` returned once the batch is committed. */
-  commit<T>(operation: SetOperation<T>, options?: { readonly signal?: AbortSignal | undefined }): Promise<T>;
+  commit<T>(operation: SetOperation<T>, options?: CommitOptions): Promise<T>;
 
-  /** A packed payload, whole, checked against its checksum, reconstructed where it must be. @throws OBJECT_DAMAGED, DRIVES_MISSING */
+  /**
+   * A packed payload, whole, checked against its checksum, reconstructed where it must be. Called in the same turn in which its entry was looked
+   * up: compaction may move the payload afterwards. @throws OBJECT_DAMAGED, DRIVES_MISSING
+   */
   readPacked(payload: PackedPayload): Promise<Uint8Array>;
 
   /**
@@ -38,6 +41,13 @@ export interface ErasureSet {
   discardBlob(blob: BlobLocation): Promise<void>;
   /** Pins a blob's shards against removal and reads any range of it, checked. Close it. */
   openBlob(blob: BlobLocation): BlobReader;
+}
+
+/** How an operation is committed. */
+export interface CommitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The operation's order is made greater than this one: for entries that come from another set. */
+  readonly orderAbove?: number | undefined;
 }
 
 /** k data and m parity shards. */

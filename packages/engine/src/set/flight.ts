@@ -30,6 +30,10 @@ export interface Flight {
   readonly sentTo: readonly Member[];
   /** Those of them that have it or may still get it. */
   readonly holders: Set<Member>;
+  /** Those that did not get it. */
+  readonly missing: Set<Member>;
+  /** True once it counts: whoever does not get it from then on lacks it. */
+  committed: boolean;
   /** True when the quorum has it on stable storage, false when it cannot get there. */
   readonly outcome: Promise<boolean>;
   acked: boolean | undefined;
@@ -45,7 +49,7 @@ export interface Flight {
  * gets no later one beside it, so that a frame on a drive says that it has all uncommitted ones before.
  */
 export function startFlight(context: SetContext, tail: LogTail, batch: Batch, before: readonly Flight[]): Flight | "new pack needed, wait" {
-  const idle = { batch, encoded: undefined, sentTo: [], holders: new Set<Member>(), sealed: undefined };
+  const idle = { batch, encoded: undefined, sentTo: [], holders: new Set<Member>(), missing: new Set<Member>(), committed: false, sealed: undefined };
   const takers = context.members.filter(
     (member) => (batch.payloadBytes === 0 ? member.takesRecords : member.writable) && hasAll(member, before),
   );
@@ -69,7 +73,7 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
   const tally = new AckTally({
     shards: layout.data + layout.parity,
     shardThreshold: shardThreshold(layout, context.settings.survive),
-    witnesses: takers.length,
+    witnesses: takers.filter((member) => member.votes).length,
     witnessThreshold: witnessThreshold(context.members.length, context.profile),
   });
   const flight: Flight = {
@@ -77,6 +81,8 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
     encoded,
     sentTo: takers,
     holders: new Set(takers),
+    missing: new Set(),
+    committed: false,
     outcome: tally.outcome,
     acked: undefined,
     failure: undefined,
@@ -84,9 +90,22 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
   };
   for (const member of context.members) {
     if (takers.includes(member)) void sendFrame(context, { flight, encoded, before: [...before] }, member, tally);
-    else member.missedFrames++;
+    else noteMissed(flight, encoded, member);
   }
   return flight;
+}
+
+function noteMissed(flight: Flight, encoded: EncodedBatch, member: Member): void {
+  member.missedFrames++;
+  if (flight.committed) member.lacking.add(encoded.header.pack);
+  else flight.missing.add(member);
+}
+
+/** Marks a flight as committed: those that did not get it lack it from now on. */
+export function markCommitted(flight: Flight): void {
+  flight.committed = true;
+  if (flight.encoded === undefined) return;
+  for (const member of flight.missing) member.lacking.add(flight.encoded.header.pack);
 }
 
 /** True when a member has, or may still get, every one of these flights. */
@@ -104,9 +123,10 @@ interface Sending {
 async function sendFrame(context: SetContext, { flight, encoded, before }: Sending, member: Member, tally: AckTally): Promise<void> {
   const { header } = encoded;
   const hasShard = slotOfDrive(header.layout, member.ordinal) !== noSlot;
+  const { votes } = member;
   let counted = false;
   const count = (durable: boolean): void => {
-    if (!counted) tally.note({ durable, hasShard });
+    if (!counted) tally.note({ durable, hasShard, votes });
     counted = true;
   };
   const buffers = frameBuffers(encoded, member.ordinal);
@@ -116,21 +136,21 @@ async function sendFrame(context: SetContext, { flight, encoded, before }: Sendi
     count(true);
     return file.sync();
   };
-  await member.enqueue(async () => {
-    try {
+  try {
+    await member.enqueue(async () => {
       if (!hasAll(member, before)) throw new HoldfastError("DRIVE_FAILED", `drive ${member.id} did not take the write before`);
       await member.withPack(header.pack, { create: true }, write).catch((error: unknown) => {
         member.noteWriteFailure(error);
         throw error;
       });
-      count(true);
-    } catch (error) {
-      member.missedFrames++;
-      flight.holders.delete(member);
-      flight.failure ??= failureFor(error);
-      count(false);
-    }
-  });
+    });
+    count(true);
+  } catch (error) {
+    noteMissed(flight, encoded, member);
+    flight.holders.delete(member);
+    flight.failure ??= failureFor(error);
+    count(false);
+  }
 }
 
 /** What a caller is told when a drive's failure has cost the batch its quorum. */

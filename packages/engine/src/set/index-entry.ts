@@ -51,6 +51,16 @@ export function orderOf(sequence: number, place: number): number {
   return sequence * orderShift + place;
 }
 
+/** The least sequence whose operations all come after `order`. */
+export function sequenceAbove(order: number): number {
+  return order <= 0 ? 0 : Math.floor(order / orderShift) + 1;
+}
+
+/** The batch an order belongs to. */
+export function sequenceOf(order: number): number {
+  return Math.floor(order / orderShift);
+}
+
 export function encodeEntry(entry: { order: number; value: Uint8Array; payload: Uint8Array | undefined }): Uint8Array {
   const payloadBytes = entry.payload === undefined ? 0 : entry.payload.byteLength;
   const bytes = new Uint8Array(headBytes + payloadBytes + entry.value.byteLength);

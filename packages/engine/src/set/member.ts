@@ -1,5 +1,6 @@
 /**
- * A member is one drive of a set as the set knows it: its place, its state, its open pack files and its write queue.
+ * A member is one place of a set and the drive that fills it: its state, its open pack files and its write queue. Drives come and go; the
+ * place stays.
  *
  * Writes of one member happen one after another, in the order they were queued: a frame is written only after the frame before it is
  * durable on this drive. Recovery stands on that order. Reads overlap everything.
@@ -7,38 +8,79 @@
 import { LRUCache } from "lru-cache";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
+import { invariant } from "../base/invariant.ts";
 import type { Drive, DriveFile } from "../drive/drive.ts";
 import { packFileName } from "../format/pack-name.ts";
+import type { BlobLocation } from "./erasure-set.ts";
 
 /** How a drive stands in its set. */
 export type MemberState =
   /** Takes writes and reads. */
   | "online"
-  /** Not there at open. */
-  | "missing"
-  /** A write or sync failed: fenced off from writing, still read. */
-  | "failed"
+  /** Gives errors, or is slow beyond its peers: reads avoid it, and it is soon left behind by writes. */
+  | "suspect"
   /** Refused writes for lack of space: reads go on, writes are tried again when it has space. */
-  | "full";
+  | "full"
+  /** A write or sync failed: fenced off from writing until the store is opened again or the drive is replaced; still read. */
+  | "failed"
+  /** Not there. */
+  | "offline"
+  /** Takes writes and reads while what it lacks is being made. */
+  | "rebuilding"
+  /** Not there: in its place is a drive of another store, or one that was taken out of this one. */
+  | "foreign";
+
+/** A change of a drive's state, for logs and events. */
+export interface MemberTransition {
+  readonly member: Member;
+  readonly from: MemberState;
+  readonly to: MemberState;
+  readonly reason: string | undefined;
+}
 
 /** Open pack files kept per drive; a file handle each. */
 const openPacksMax = 64;
 /** Frames queued for a drive that the rest of the set has left behind; beyond it the drive misses frames and is caught up later. */
 const backlogFramesMax = 16;
+/** The same for a suspect drive. */
+const suspectBacklogFramesMax = 4;
+
+interface Pending {
+  readonly settled: Promise<unknown>;
+  /** Lets go of it: the drive is gone, whatever it may still do. */
+  readonly abandon: (error: HoldfastError) => void;
+}
 
 export class Member {
   readonly ordinal: number;
-  readonly id: DriveId;
-  readonly drive: Drive | undefined;
-  state: MemberState;
-  /** Why it is not online. */
-  reason: string | undefined;
+  /** Whether the drive counts for opening the set and as a witness: one that was put in a lost one's place does when it holds everything. */
+  fresh = false;
+  /** Everything on the drive has to be looked at: it was away, or the last end was unclean. */
+  unchecked = false;
+  /** Packs in which it lacks frames that were committed. */
+  readonly lacking = new Set<number>();
+  /** Blobs that were committed without its shard, by their names. */
+  readonly lackingBlobs = new Map<string, BlobLocation>();
+  /** New stripes leave it out: it is being emptied. */
+  draining = false;
   /** Frames it did not get since the set was opened. */
   missedFrames = 0;
   /** Reads that failed or gave wrong bytes since the set was opened. */
   readFaults = 0;
-  #queue: Promise<void> = Promise.resolve();
-  #queued = 0;
+  /** Told of every change of state. */
+  onTransition: (transition: MemberTransition) => void = () => undefined;
+  #id: DriveId;
+  #drive: Drive | undefined;
+  #state: MemberState;
+  #reason: string | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  readonly #pending = new Set<Pending>();
+  /** Counts the drives that came: work queued for one is not done on the next. */
+  #coming = 0;
+  /** Settles when the last drive that left has answered everything it was asked. */
+  #leaving: Promise<unknown> | undefined;
+  /** When the oldest write under way was begun; see `stalledSince`. */
+  #busySinceMs: number | undefined;
   readonly #packs = new LRUCache<number, Promise<DriveFile>>({
     max: openPacksMax,
     dispose: (file) => void file.then((open) => open.close()).catch(() => undefined),
@@ -46,64 +88,169 @@ export class Member {
 
   constructor(place: { ordinal: number; id: DriveId; drive: Drive | undefined; reason?: string | undefined }) {
     this.ordinal = place.ordinal;
-    this.id = place.id;
-    this.drive = place.drive;
-    this.state = place.drive === undefined ? "missing" : "online";
-    this.reason = place.reason;
+    this.#id = place.id;
+    this.#drive = place.drive;
+    this.#state = place.drive === undefined ? "offline" : "online";
+    this.#reason = place.reason;
+  }
+
+  get id(): DriveId {
+    return this.#id;
+  }
+
+  /** Undefined while none is there. */
+  get drive(): Drive | undefined {
+    return this.#drive;
+  }
+
+  get state(): MemberState {
+    return this.#state;
+  }
+
+  /** Why it is not online. */
+  get reason(): string | undefined {
+    return this.#reason;
   }
 
   /** True when a new frame or shard may be sent to it. */
   get writable(): boolean {
-    return this.state === "online" && this.#queued < backlogFramesMax;
+    if (this.#state === "suspect") return this.#pending.size < suspectBacklogFramesMax;
+    return (this.#state === "online" || this.#state === "rebuilding") && this.#pending.size < backlogFramesMax;
   }
 
   /** True when a frame without payload may be sent to it: a drive that is full still takes deletes as long as those fit. */
   get takesRecords(): boolean {
-    return this.writable || (this.state === "full" && this.#queued < backlogFramesMax);
+    return this.writable || (this.#state === "full" && this.#pending.size < backlogFramesMax);
+  }
+
+  /** True when its small files and repairs may be written. */
+  get takesRepairs(): boolean {
+    return this.#drive !== undefined && this.#state !== "failed";
   }
 
   /** True when its bytes may be asked for. */
   get readable(): boolean {
-    return this.drive !== undefined;
+    return this.#drive !== undefined;
   }
 
-  /** Runs `work` after everything queued before it; a failure of one piece of work does not stop the next. */
+  /** True when it counts for opening the set and as a witness. */
+  get votes(): boolean {
+    return this.#drive !== undefined && !this.fresh;
+  }
+
+  /** True when, as far as is known, it holds everything it should. */
+  get isWhole(): boolean {
+    return this.#drive !== undefined && !this.fresh && !this.unchecked && this.lacking.size === 0 && this.lackingBlobs.size === 0;
+  }
+
+  /** Changes the state; the same state with another reason is no change. */
+  transition(to: MemberState, reason: string | undefined): void {
+    const from = this.#state;
+    this.#reason = reason;
+    if (from === to) return;
+    this.#state = to;
+    this.onTransition({ member: this, from, to, reason });
+  }
+
+  /**
+   * Runs `work` after everything queued before it; a failure of one piece of work does not stop the next. When the drive goes away, what
+   * is queued is refused at once, also what the drive never answers.
+   */
   enqueue<T>(work: (drive: Drive) => Promise<T>): Promise<T> {
-    const drive = this.drive;
+    const drive = this.#drive;
     if (drive === undefined) return Promise.reject(this.missingError());
-    this.#queued++;
-    const result = this.#queue.then(() => work(drive));
-    this.#queue = result.then(
-      () => this.#settle(),
-      () => this.#settle(),
+    const coming = this.#coming;
+    const done = this.#queue.then(() => {
+      if (coming !== this.#coming) throw this.missingError();
+      this.#busySinceMs = undefined;
+      return work(drive);
+    });
+    this.#queue = done.catch(() => undefined);
+    let abandon: (error: HoldfastError) => void = () => undefined;
+    const answer = new Promise<T>((resolve, reject) => {
+      abandon = reject;
+      done.then(resolve, reject);
+    });
+    const settled = answer.then(
+      () => void this.#pending.delete(pending),
+      () => void this.#pending.delete(pending),
     );
-    return result;
+    const pending: Pending = { settled, abandon };
+    this.#pending.add(pending);
+    return answer;
   }
 
-  #settle(): void {
-    this.#queued--;
+  /** Resolves when everything queued so far has settled, or its drive is gone. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#pending].map(({ settled }) => settled));
   }
 
-  /** Resolves when everything queued so far has settled. */
-  drain(): Promise<void> {
-    return this.#queue;
+  /** How long the write under way has taken, as far as was looked: it counts from the first look at it, and is 0 when there is none. */
+  stalledMs(nowMs: number): number {
+    if (this.#pending.size === 0) return 0;
+    this.#busySinceMs ??= nowMs;
+    return nowMs - this.#busySinceMs;
   }
 
   /** Takes note of a failed write: fences the drive off unless it is only full. */
   noteWriteFailure(error: unknown): void {
-    if (this.state === "failed" || this.state === "missing") return;
-    this.state = isHoldfastError(error, "DRIVE_FULL") ? "full" : "failed";
-    this.reason = error instanceof Error ? error.message : String(error);
+    if (this.#drive === undefined || this.#state === "failed") return;
+    this.transition(isHoldfastError(error, "DRIVE_FULL") ? "full" : "failed", error instanceof Error ? error.message : String(error));
+  }
+
+  /** The drive has room again. */
+  noteSpace(): void {
+    if (this.#state === "full") this.transition(this.isWhole ? "online" : "rebuilding", undefined);
+  }
+
+  /** Fills the place with a drive. Nothing is written to it: that is `join-member.ts`. */
+  attach(drive: Drive, options: { readonly id: DriveId; readonly fresh: boolean }): void {
+    invariant(this.#drive === undefined && this.#leaving === undefined, "a place is empty before a drive is put there");
+    this.#drive = drive;
+    this.#id = options.id;
+    this.fresh = options.fresh;
+    this.unchecked = true;
+    this.#queue = Promise.resolve();
+  }
+
+  /** Empties the place. What the drive was asked is refused at once; `left` resolves when it has answered all of it. */
+  detach(to: "offline" | "foreign", reason: string): void {
+    if (this.#drive === undefined) {
+      this.transition(to, reason);
+      return;
+    }
+    this.#drive = undefined;
+    this.#coming++;
+    this.#busySinceMs = undefined;
+    this.#packs.clear();
+    this.lacking.clear();
+    this.lackingBlobs.clear();
+    const leaving = this.#queue.then(() => {
+      if (this.#leaving === leaving) this.#leaving = undefined;
+    });
+    this.#leaving = leaving;
+    this.transition(to, reason);
+    for (const { abandon } of [...this.#pending]) abandon(this.missingError());
+  }
+
+  /** True while a drive that left has not answered everything it was asked: until then none can take its place. */
+  get isLeaving(): boolean {
+    return this.#leaving !== undefined;
+  }
+
+  /** Resolves when a drive that left has answered everything it was asked. */
+  async left(): Promise<void> {
+    await this.#leaving;
   }
 
   /** The open file of a pack; `create` makes it when it is not there. */
   packFile(pack: number, options: { create: boolean }): Promise<DriveFile> {
-    if (this.drive === undefined) return Promise.reject(this.missingError());
+    if (this.#drive === undefined) return Promise.reject(this.missingError());
     const known = this.#packs.get(pack);
     if (known !== undefined && !options.create) return known;
     // Who wants to create the file must not share the fate of a reader that has just found it missing.
     if (known !== undefined) return known.catch(() => this.packFile(pack, options));
-    const opened = this.drive.open(packFileName(pack), options);
+    const opened = this.#drive.open(packFileName(pack), options);
     this.#packs.set(pack, opened);
     opened.catch(() => {
       if (this.#packs.peek(pack) === opened) this.#packs.delete(pack);
@@ -130,7 +277,7 @@ export class Member {
   }
 
   missingError(): HoldfastError {
-    return new HoldfastError("DRIVES_MISSING", `drive ${this.id} is not there${this.reason === undefined ? "" : `: ${this.reason}`}`);
+    return new HoldfastError("DRIVES_MISSING", `drive ${this.#id} is not there${this.#reason === undefined ? "" : `: ${this.#reason}`}`);
   }
 
   /** Closes its files; the drive is its owner's. */

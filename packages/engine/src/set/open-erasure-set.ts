@@ -1,16 +1,19 @@
 /**
  * Opens a set: recovers its log, brings its index to the log's end, and answers for it until it is closed.
  */
+import { setMaxListeners } from "node:events";
 import { HoldfastError } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
 import type { Compute } from "../compute/compute.ts";
 import { BlobStore } from "./blob-store.ts";
 import { closedError } from "./closed-error.ts";
 import { Committer } from "./committer.ts";
-import { writeStates } from "./drive-state.ts";
+import { hasRebuildMark, removeRebuildMark, writeStates } from "./drive-state.ts";
 import type {
   BlobLocation,
   BlobOptions,
   BlobReader,
+  CommitOptions,
   ErasureProfile,
   ErasureSet,
   KeyRange,
@@ -20,10 +23,13 @@ import type {
   WrittenBlob,
 } from "./erasure-set.ts";
 import { decodeEntry } from "./index-entry.ts";
-import type { MemberState } from "./member.ts";
+import { type JoiningDrive, joinMember } from "./join-member.ts";
+import { Member, type MemberState } from "./member.ts";
+import { framesOf, type KnownPack } from "./pack-entries.ts";
 import { openThreshold } from "./quorum.ts";
+import { packOf } from "../format/packed-location.ts";
 import { type ReadCounters, readPackedPayload } from "./read-packed.ts";
-import { recoverLog } from "./recover-log.ts";
+import { type RecoveredLog, recoverLog } from "./recover-log.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
 import { resealPacks } from "./reseal-packs.ts";
 import { sealLongTail } from "./seal-pack.ts";
@@ -39,6 +45,31 @@ export interface OpenSetOptions {
 /** A set that is open, with what only its owner may do. */
 export interface OpenSet extends ErasureSet {
   status(): SetStatus;
+  /**
+   * A drive is there (again) for a place whose own is gone: resolves when it takes writes. What it lacks is made by healing the set.
+   * @throws DRIVE_DUPLICATED, DRIVE_FAILED, DRIVE_FOREIGN, STORE_CLOSED, and what the drive throws when it cannot be written
+   */
+  attach(ordinal: number, joining: JoiningDrive): Promise<void>;
+  /** The drive of a place is gone: nothing is asked of it any more. The drive itself is its owner's. */
+  detach(ordinal: number, why: { readonly state: "offline" | "foreign"; readonly reason: string }): void;
+  /** Adds a place with an empty drive; resolves with its number. Every drive of the set must know of the place beforehand. */
+  extend(joining: Omit<JoiningDrive, "fresh">): Promise<number>;
+  /** A drive that was healed is whole; false when it has begun to lack something meanwhile. @throws what the drive throws */
+  completeMember(ordinal: number): Promise<boolean>;
+  /** Ends the pack being filled; resolves when it is sealed. */
+  rotatePack(): Promise<void>;
+  /** Runs `work` while no operation is placed or in flight; what arrives waits. `work` must be short and must not commit. */
+  quiesce<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs `work` while no other piece of upkeep changes or removes files of packs. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /** Resolves when no read of a packed payload in this pack that is under way now is under way any more. */
+  unread(pack: number): Promise<void>;
+  /** The pack being filled. */
+  readonly activePack: number;
+  /** Every frame, without its shard, of a pack that takes no more. @throws LOG_DAMAGED when no drive that is there has them whole */
+  framesOf(pack: number): Promise<KnownPack>;
+  /** Runs work beside the set's own; `close` aborts its signal and waits for it. What fails is done later. */
+  inBackground(work: (signal: AbortSignal) => Promise<void>): void;
   /** Commits what was placed, writes the clean end to every drive, closes the index. The drives stay open: they are their owner's. */
   close(): Promise<void>;
   readonly context: SetContext;
@@ -54,6 +85,8 @@ export interface SetStatus {
   /** Why it takes no writes, when it takes none. */
   readonly reason: string | undefined;
   readonly reads: Readonly<ReadCounters>;
+  /** Further drive losses that everything in the set stands now, as far as is known; below zero some of it cannot be read. */
+  readonly redundancy: number;
   readonly drives: readonly DriveStatus[];
 }
 
@@ -64,14 +97,26 @@ export interface DriveStatus {
   readonly reason: string | undefined;
   readonly missedFrames: number;
   readonly readFaults: number;
+  /** False for a drive that does not hold all it should, as far as is known. */
+  readonly whole: boolean;
+  /** Whether it counts for opening the set and for acknowledging writes. */
+  readonly votes: boolean;
 }
 
 /** @throws DRIVES_MISSING, TAIL_UNDECIDED, LOG_DAMAGED, INDEX_DAMAGED */
 export async function openErasureSet(context: SetContext, options: OpenSetOptions): Promise<OpenSet> {
-  const present = context.members.filter((member) => member.readable).length;
+  await Promise.all(
+    context.members.map(async (member) => {
+      member.onTransition = (transition) => context.hooks.onDriveState?.(transition);
+      if (member.drive === undefined || !(await hasRebuildMark(member.drive))) return;
+      member.fresh = true;
+      member.transition("rebuilding", "an empty drive: what belongs on it is being made");
+    }),
+  );
+  const present = context.members.filter((member) => member.votes).length;
   const needed = openThreshold(context.members.length, context.profile);
   if (present < needed) {
-    const missing = [...new Set(context.members.filter((member) => !member.readable).map((member) => member.reason ?? member.id))];
+    const missing = [...new Set(context.members.filter((member) => !member.votes).map((member) => member.reason ?? member.id))];
     throw new HoldfastError(
       "DRIVES_MISSING",
       `only ${present} of ${context.members.length} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
@@ -87,9 +132,10 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   await space.refresh();
   const counters: ReadCounters = { healthy: 0, degraded: 0 };
   const blobs = new BlobStore(context, { compute: options.compute, space, counters, epoch: tail.epoch });
-  const committer = new Committer(context, tail, { space, onCommitted: (batch) => blobs.noteCommitted(batch.changes) });
+  context.hooks.onCommitted.add((batch) => blobs.noteCommitted(batch.changes));
+  const committer = new Committer(context, tail, { space });
   if (readOnly !== undefined) committer.refuseWrites(readOnly);
-  const set = new LocalErasureSet(context, { committer, blobs, counters });
+  const set = new LocalErasureSet(context, { committer, blobs, counters, log });
   if (readOnly === undefined) {
     blobs.removeLeftovers();
     if (!clean) set.inBackground(() => resealPacks(context, log));
@@ -98,21 +144,32 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   return set;
 }
 
+/** A read of a packed payload under way. */
+interface PackedRead {
+  readonly pack: number;
+  readonly settled: Promise<unknown>;
+}
+
 class LocalErasureSet implements OpenSet {
   readonly context: SetContext;
   readonly #committer: Committer;
   readonly #blobs: BlobStore;
   readonly #counters: ReadCounters;
-  #reads = 0;
-  #onReadsDone: () => void = () => undefined;
+  readonly #log: RecoveredLog;
+  readonly #reads = new Set<PackedRead>();
   #background: Promise<void> = Promise.resolve();
+  readonly #stopping = new AbortController();
+  #upkeep: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(context: SetContext, parts: { committer: Committer; blobs: BlobStore; counters: ReadCounters }) {
+  constructor(context: SetContext, parts: { committer: Committer; blobs: BlobStore; counters: ReadCounters; log: RecoveredLog }) {
     this.context = context;
     this.#committer = parts.committer;
     this.#blobs = parts.blobs;
     this.#counters = parts.counters;
+    this.#log = parts.log;
+    // Every piece of upkeep listens to it; the warning at ten listeners is meant for leaks.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
   get id(): SetContext["id"] {
@@ -127,9 +184,82 @@ class LocalErasureSet implements OpenSet {
     return this.context.members.length;
   }
 
-  /** Runs upkeep of opening beside the set's work; `close` waits for it. What fails is done at the next opening. */
-  inBackground(work: () => Promise<void>): void {
-    this.#background = this.#background.then(work).catch(() => undefined);
+  get activePack(): number {
+    return this.#committer.tail.pack;
+  }
+
+  inBackground(work: (signal: AbortSignal) => Promise<void>): void {
+    const { signal } = this.#stopping;
+    this.#background = this.#background.then(() => (signal.aborted ? undefined : work(signal))).catch(() => undefined);
+  }
+
+  async attach(ordinal: number, joining: JoiningDrive): Promise<void> {
+    this.#checkOpen();
+    await joinMember(this.context, this.#committer, this.#member(ordinal), joining);
+  }
+
+  detach(ordinal: number, why: { readonly state: "offline" | "foreign"; readonly reason: string }): void {
+    this.#member(ordinal).detach(why.state, why.reason);
+  }
+
+  async extend(joining: Omit<JoiningDrive, "fresh">): Promise<number> {
+    this.#checkOpen();
+    const ordinal = this.context.members.length;
+    const member = new Member({ ordinal, id: joining.id, drive: undefined, reason: "it is joining" });
+    member.onTransition = (transition) => this.context.hooks.onDriveState?.(transition);
+    this.context.members.push(member);
+    await joinMember(this.context, this.#committer, member, { ...joining, fresh: true });
+    return ordinal;
+  }
+
+  async completeMember(ordinal: number): Promise<boolean> {
+    const member = this.#member(ordinal);
+    const { drive } = member;
+    if (drive === undefined || member.unchecked || member.lacking.size > 0 || member.lackingBlobs.size > 0) return false;
+    if (member.fresh) await member.enqueue(removeRebuildMark);
+    if (member.drive !== drive) return false;
+    member.fresh = false;
+    if (!member.isWhole) return false;
+    if (member.state === "rebuilding") member.transition("online", undefined);
+    return true;
+  }
+
+  rotatePack(): Promise<void> {
+    this.#checkOpen();
+    let sealed: Promise<void> = Promise.resolve();
+    const rotated = this.#committer.quiesce(async () => {
+      sealed = this.#committer.startNextPack();
+    });
+    return rotated.then(() => sealed);
+  }
+
+  quiesce<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    return this.#committer.quiesce(work);
+  }
+
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#upkeep.then(() => {
+      this.#checkOpen();
+      return work();
+    });
+    this.#upkeep = done.catch(() => undefined);
+    return done;
+  }
+
+  async unread(pack: number): Promise<void> {
+    await Promise.all([...this.#reads].filter((read) => read.pack === pack).map((read) => read.settled));
+  }
+
+  async framesOf(pack: number): Promise<KnownPack> {
+    await this.#committer.sealed();
+    return framesOf(this.context, this.#log, pack);
+  }
+
+  #member(ordinal: number): Member {
+    const member = this.context.members[ordinal];
+    invariant(member !== undefined, "a set has a member of this number");
+    return member;
   }
 
   get(key: Uint8Array): SetEntry | undefined {
@@ -143,19 +273,20 @@ class LocalErasureSet implements OpenSet {
     this.context.index.scan(range, (key, value) => visit(key, () => decodeEntry(value)));
   }
 
-  commit<T>(operation: SetOperation<T>, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<T> {
+  commit<T>(operation: SetOperation<T>, options: CommitOptions = {}): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
-    return this.#committer.commit(operation, options.signal);
+    return this.#committer.commit(operation, options);
   }
 
   async readPacked(payload: PackedPayload): Promise<Uint8Array> {
     this.#checkOpen();
-    this.#reads++;
+    const reading = readPackedPayload(this.context, payload, this.#counters);
+    const read = { pack: packOf(payload), settled: reading.catch(() => undefined) };
+    this.#reads.add(read);
     try {
-      return await readPackedPayload(this.context, payload, this.#counters);
+      return await reading;
     } finally {
-      this.#reads--;
-      if (this.#reads === 0) this.#onReadsDone();
+      this.#reads.delete(read);
     }
   }
 
@@ -185,9 +316,12 @@ class LocalErasureSet implements OpenSet {
       reason: member.reason,
       missedFrames: member.missedFrames,
       readFaults: member.readFaults,
+      whole: member.isWhole,
+      votes: member.votes,
     }));
     const log = { epoch: tail.epoch, sequence: tail.committedSequence, pack: tail.pack };
-    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#counters }, drives };
+    const redundancy = profile.parity - members.filter((member) => !member.isWhole || member.state === "failed").length;
+    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#counters }, redundancy, drives };
   }
 
   close(): Promise<void> {
@@ -198,13 +332,16 @@ class LocalErasureSet implements OpenSet {
   async #close(): Promise<void> {
     const { context } = this;
     const committer = this.#committer;
+    this.#stopping.abort(closedError());
     await this.#blobs.endWrites();
+    await committer.settled();
     await committer.drain();
     await committer.sealed();
     await this.#blobs.discardUnnamed();
     await this.#blobs.drain();
     await this.#background;
-    await this.#readsDone();
+    await this.#upkeep;
+    await Promise.all([...this.#reads].map((read) => read.settled));
     await Promise.all(context.members.map((member) => member.drain()));
     if (committer.refusal === undefined) {
       await sealLongTail(context, committer.tail);
@@ -214,14 +351,6 @@ class LocalErasureSet implements OpenSet {
     await context.index.flush();
     await context.index.close();
     await Promise.all(context.members.map((member) => member.close()));
-  }
-
-  /** Resolves when no read of a packed payload is under way; new ones are refused by now. */
-  #readsDone(): Promise<void> {
-    if (this.#reads === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onReadsDone = resolve;
-    });
   }
 
   #checkOpen(): void {

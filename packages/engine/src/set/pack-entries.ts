@@ -10,14 +10,22 @@ import type { SetContext } from "./set-context.ts";
 
 type Reader = Pick<SetContext, "id" | "members">;
 
-/** The packs any drive of the set has, ascending. */
-export async function listPacks(context: Reader): Promise<number[]> {
+/** A pack whose committed frames are known. */
+export interface KnownPack {
+  readonly pack: number;
+  /** Where its frames end. */
+  readonly position: number;
+  readonly entries: readonly FooterEntry[];
+}
+
+/** The packs any drive of the set has, but for those retired, ascending. */
+export async function listPacks(context: Pick<SetContext, "members" | "retired">): Promise<number[]> {
   const packs = new Set<number>();
   for (const member of context.members) {
     const names = (await member.drive?.list(packsFolder).catch(() => [])) ?? [];
     for (const name of names) {
       const pack = parsePackFileName(name);
-      if (pack !== undefined) packs.add(pack);
+      if (pack !== undefined && !context.retired.has(pack)) packs.add(pack);
     }
   }
   return [...packs].sort((a, b) => a - b);
@@ -78,4 +86,18 @@ export async function scanEntries(
 export async function firstSequenceOf(context: Reader, pack: number, bounds: ScanBounds): Promise<number | undefined> {
   const scan = await PackScan.open(context, pack, bounds);
   return (await scan.next())?.header.sequence;
+}
+
+/** The frames of a pack that takes no more: from a footer, from the opening that found it unfinished, or by scanning. @throws LOG_DAMAGED */
+export async function framesOf(
+  context: Pick<SetContext, "id" | "members" | "retired">,
+  known: { readonly lastPack: KnownPack; readonly bounds: ScanBounds },
+  pack: number,
+): Promise<KnownPack> {
+  const footer = await readFooter(context, pack);
+  if (footer !== undefined) return { pack, position: footer.trailer.footerPosition, entries: footer.entries };
+  if (pack === known.lastPack.pack) return known.lastPack;
+  const next = (await listPacks(context)).find((other) => other > pack);
+  const belowSequence = next === undefined ? undefined : await firstSequenceOf(context, next, known.bounds);
+  return { pack, ...(await scanEntries(context, pack, { ...known.bounds, belowSequence: belowSequence ?? known.bounds.belowSequence })) };
 }

@@ -29,7 +29,7 @@ describe("the profile a write gets", () => {
     for (const { drives, profile, survive } of shapes()) {
       const witnesses = witnessThreshold(drives, profile);
       for (let available = 0; available <= drives; available++) {
-        const fit = fitted(profile, { available, witnesses, survive });
+        const fit = fitted(profile, { available, voters: available, witnesses, survive });
         if (available >= profile.data + profile.parity && available >= witnesses) expect(fit).toEqual(profile);
         if (fit === undefined) {
           // Refused only where it must be: too few witnesses, or no room for one data shard and the losses to survive.
@@ -45,6 +45,12 @@ describe("the profile a write gets", () => {
       }
     }
   });
+});
+
+it("gets no profile when too many of the drives do not vote", () => {
+  const drives = { available: 6, witnesses: 3, survive: 1 };
+  expect(fitted({ data: 4, parity: 2 }, { ...drives, voters: 3 })).toEqual({ data: 4, parity: 2 });
+  expect(fitted({ data: 4, parity: 2 }, { ...drives, voters: 2 })).toBeUndefined();
 });
 
 describe("witnesses", () => {
@@ -130,7 +136,7 @@ describe("the judgement of a batch at the tail", () => {
 
 describe("counting acknowledgements", () => {
   it("settles as soon as the outcome is certain, whatever the order", async () => {
-    const frames = Array.from({ length: 6 }, (_, i) => ({ hasShard: i < 4 }));
+    const frames = Array.from({ length: 6 }, (_, i) => ({ hasShard: i < 4, votes: true }));
     for (let mask = 0; mask < 64; mask++) {
       const tally = new AckTally({ shards: 4, shardThreshold: 3, witnesses: 6, witnessThreshold: 4 });
       let outcome: boolean | undefined;
@@ -152,6 +158,20 @@ describe("counting acknowledgements", () => {
       }
       expect(outcome).toBeDefined();
     }
+  });
+
+  it("does not count a drive that does not vote as a witness", async () => {
+    const tally = new AckTally({ shards: 3, shardThreshold: 2, witnesses: 2, witnessThreshold: 2 });
+    tally.note({ durable: true, hasShard: true, votes: true });
+    tally.note({ durable: true, hasShard: true, votes: false });
+    let settled = false;
+    void tally.outcome.then(() => {
+      settled = true;
+    });
+    await Promise.resolve();
+    expect(settled).toBe(false);
+    tally.note({ durable: true, hasShard: true, votes: true });
+    expect(await tally.outcome).toBe(true);
   });
 
   it("is lost from the start where too few drives are asked", async () => {

@@ -27,13 +27,16 @@ export function witnessThreshold(driveCount: number, setProfile: ErasureProfile)
 }
 
 /**
- * The profile a write gets while only `available` of the set's drives can take it: the wanted one where they suffice; otherwise fewer
+ * The profile a write gets while only `available` of the set's drives can take it, `voters` of them as witnesses: the wanted one where they suffice; otherwise fewer
  * data shards and as much parity as was wanted (4+2 with two drives gone becomes 2+2).
  * @throws WRITE_QUORUM_LOST when what is there cannot keep both conditions
  */
-export function fitProfile(wanted: ErasureProfile, drives: { available: number; witnesses: number; survive: number }): ErasureProfile {
-  const { available, witnesses, survive } = drives;
-  if (available >= witnesses) {
+export function fitProfile(
+  wanted: ErasureProfile,
+  drives: { available: number; voters: number; witnesses: number; survive: number },
+): ErasureProfile {
+  const { available, voters, witnesses, survive } = drives;
+  if (voters >= witnesses) {
     if (available >= wanted.data + wanted.parity) return wanted;
     const data = Math.max(1, available - wanted.parity);
     const parity = Math.min(wanted.parity, available - data);
@@ -42,7 +45,7 @@ export function fitProfile(wanted: ErasureProfile, drives: { available: number; 
   throw new HoldfastError(
     "WRITE_QUORUM_LOST",
     `only ${available} drives of the set can be written: too few to code ${wanted.data}+${wanted.parity} so that the loss of ${survive} more is survived; bring drives back`,
-    { details: { available, witnesses, data: wanted.data, parity: wanted.parity, survive, indeterminate: false } },
+    { details: { available, voters, witnesses, data: wanted.data, parity: wanted.parity, survive, indeterminate: false } },
   );
 }
 
@@ -95,8 +98,9 @@ export class AckTally {
   }
 
   /** One more frame is durable, or will not be. */
-  note(frame: { durable: boolean; hasShard: boolean }): void {
-    for (const count of frame.hasShard ? [this.#shards, this.#witnesses] : [this.#witnesses]) {
+  note(frame: { durable: boolean; hasShard: boolean; votes: boolean }): void {
+    for (const count of [frame.hasShard ? this.#shards : undefined, frame.votes ? this.#witnesses : undefined]) {
+      if (count === undefined) continue;
       count.waiting--;
       if (frame.durable) count.durable++;
     }

@@ -24,7 +24,7 @@ import { cutPack } from "./cut-pack.ts";
 import { promiseEpoch, readStates, writeStates } from "./drive-state.ts";
 import { footerEntryBytes, type LogTail, startNextPack } from "./log-tail.ts";
 import type { Member } from "./member.ts";
-import { listPacks, readFooter, scanEntries } from "./pack-entries.ts";
+import { type KnownPack, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
 import { judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
 import { rewriteFrame } from "./rewrite-frame.ts";
 import { PackScan, type ScanBounds, type ScannedFrame } from "./scan-pack.ts";
@@ -35,7 +35,7 @@ export interface RecoveredLog {
   /** What counts of the packs as they were found. */
   readonly bounds: ScanBounds;
   /** The last pack with frames, as it was found. */
-  readonly lastPack: LastPack;
+  readonly lastPack: KnownPack;
   /** Whether the last session closed the log. */
   readonly clean: boolean;
   /** The drives on which a crash or an absence may have left blobs that no record names. */
@@ -44,16 +44,9 @@ export interface RecoveredLog {
   readonly readOnly: HoldfastError | undefined;
 }
 
-/** A pack whose committed frames are known. */
-export interface LastPack {
-  readonly pack: number;
-  /** Where its frames end. */
-  readonly position: number;
-  readonly entries: readonly FooterEntry[];
-}
-
 /** @throws TAIL_UNDECIDED, LOG_DAMAGED */
 export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
+  await context.retired.load(context.members);
   const { newest: state, epochMax, unclean } = await readStates(context);
   const bounds: ScanBounds = { epoch: state.epoch, firstSequence: state.firstSequence, belowSequence: Number.POSITIVE_INFINITY };
   const packs = await listPacks(context);
@@ -77,7 +70,7 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
   return { tail, bounds, lastPack: end, clean: state.clean, unclean, readOnly };
 }
 
-interface LogEnd extends LastPack {
+interface LogEnd extends KnownPack {
   readonly lastSequence: number;
   /** Kept frames at the tail that may be missing or unsynced somewhere. */
   readonly doubtful: readonly ScannedFrame[];
@@ -131,7 +124,7 @@ async function judgeFrames(context: SetContext, scan: PackScan, recent: readonly
         continue;
       }
       const whole = await scan.isWhole(frame, member);
-      if (whole.records) evidence.validRecords++;
+      if (whole.records && member.votes) evidence.validRecords++;
       if (whole.shard && slots.has(member.ordinal)) evidence.validShards++;
     }
     const verdict = judgeTail(evidence, {
@@ -165,7 +158,7 @@ async function openEpoch(
   const needed = witnessThreshold(context.members.length, context.profile);
   const { epoch } = next;
   const firstSequence = tail.nextSequence;
-  let told = context.members.filter((member) => member.state === "online").length;
+  let told = context.members.filter((member) => member.votes && member.takesRepairs).length;
   if (told >= needed) told = await promiseEpoch(context, epoch);
   if (told >= needed) {
     for (const frame of next.doubtful) await rewriteFrame(context, frame);
@@ -188,7 +181,7 @@ async function openEpoch(
 async function cutTail(context: SetContext, end: LogEnd, packs: readonly number[]): Promise<void> {
   await Promise.all(
     context.members.map(async (member) => {
-      if (member.drive === undefined || member.state !== "online") return;
+      if (member.drive === undefined || !member.takesRepairs) return;
       try {
         for (const pack of packs.filter((candidate) => candidate > end.pack)) {
           member.forgetPack(pack);

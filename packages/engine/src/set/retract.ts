@@ -38,11 +38,11 @@ export async function retract(context: SetContext, tail: LogTail, flights: reado
 }
 
 async function cut(member: Member, pack: number, position: number): Promise<boolean> {
-  if (member.state === "failed") return false;
+  if (!member.takesRepairs) return false;
   try {
-    await cutPack(member, pack, position);
+    await member.enqueue(() => cutPack(member, pack, position));
     // It lacks nothing that was kept: the next write, perhaps a smaller one, is tried on it again.
-    if (member.state === "full") member.state = "online";
+    member.noteSpace();
     return true;
   } catch (error) {
     member.noteWriteFailure(error);

@@ -20,7 +20,7 @@ export async function rewriteFrame(context: SetContext, frame: ScannedFrame): Pr
   padded.set(records);
   await Promise.all(
     context.members.map(async (member) => {
-      if (member.state !== "online") return;
+      if (!member.takesRepairs) return;
       const slot = slotOfDrive(header.layout, member.ordinal);
       const shard = slot === noSlot ? new Uint8Array(0) : (shards[slot] as Uint8Array);
       const headerBytes = new Uint8Array(frameHeaderBytes);

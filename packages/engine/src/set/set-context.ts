@@ -1,17 +1,36 @@
 import type { Clock } from "../base/clock.ts";
 import type { SetId } from "../base/ids.ts";
 import type { OrderedIndex } from "../index/ordered-index.ts";
-import type { ErasureProfile } from "./erasure-set.ts";
-import type { Member } from "./member.ts";
+import type { Batch } from "./batch.ts";
+import type { BlobLocation, ErasureProfile } from "./erasure-set.ts";
+import type { Member, MemberTransition } from "./member.ts";
+import type { RetiredPacks } from "./retired-packs.ts";
 
 /** What the parts of one set share: who its members are and how it writes. */
 export interface SetContext {
   readonly id: SetId;
   readonly profile: ErasureProfile;
-  readonly members: readonly Member[];
+  /** In the order of their numbers; grows when the set is extended. */
+  readonly members: Member[];
   readonly index: OrderedIndex;
   readonly clock: Clock;
   readonly settings: SetSettings;
+  /** Packs whose live entries were written again elsewhere: whatever drive still has one, it counts for nothing. */
+  readonly retired: RetiredPacks;
+  readonly hooks: SetHooks;
+}
+
+/** Something a read found wrong on a drive and got around. */
+export type ReadFault =
+  /** A shard at this position of a pack. */
+  { readonly kind: "packed"; readonly pack: number; readonly position: number } | { readonly kind: "blob"; readonly location: BlobLocation };
+
+/** Who is told of what happens in a set. Listeners must not throw. */
+export interface SetHooks {
+  onDriveState?: ((transition: MemberTransition) => void) | undefined;
+  onReadFault?: ((fault: ReadFault) => void) | undefined;
+  /** Called for every batch when it is committed, in order. */
+  readonly onCommitted: Set<(batch: Batch) => void>;
 }
 
 /** How a set writes; every field has its default in the settings of the store. */

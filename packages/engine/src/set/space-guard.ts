@@ -36,7 +36,7 @@ export class SpaceGuard {
       if (member.drive === undefined || member.state === "failed") continue;
       const space = await member.drive.space().catch(() => undefined);
       if (space === undefined) continue;
-      if (member.state === "full" && space.freeBytes > this.#context.settings.reserveBytes) member.state = "online";
+      if (space.freeBytes > this.#context.settings.reserveBytes) member.noteSpace();
       if (space.freeBytes < lowest) {
         lowest = space.freeBytes;
         this.#fullest = member.drive.location;

@@ -13,7 +13,8 @@ import { createMemoryIndex } from "../index/memory-index.ts";
 import type { OrderedIndex } from "../index/ordered-index.ts";
 import { Member } from "../set/member.ts";
 import { type OpenSet, openErasureSet } from "../set/open-erasure-set.ts";
-import type { SetSettings } from "../set/set-context.ts";
+import { RetiredPacks } from "../set/retired-packs.ts";
+import type { SetHooks, SetSettings } from "../set/set-context.ts";
 import { invalid } from "./check-fields.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
@@ -61,7 +62,9 @@ async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>,
   const settings = await setSettings(set, members, options.settings);
   const index = await openIndex(set, members, options);
   const { clock, compute, onProgress } = options;
-  const context = { id: set.setId, profile: { data: set.data, parity: set.parity }, members, index, clock, settings };
+  const hooks: SetHooks = { onCommitted: new Set() };
+  const profile = { data: set.data, parity: set.parity };
+  const context = { id: set.setId, profile, members, index, clock, settings, retired: new RetiredPacks(), hooks };
   try {
     return await openErasureSet(context, { compute, onReplay: (progress) => onProgress?.({ setId: set.setId, ...progress }) });
   } catch (error) {

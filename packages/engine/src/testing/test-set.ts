@@ -14,7 +14,8 @@ import { stateFileName } from "../set/drive-state.ts";
 import type { ErasureProfile } from "../set/erasure-set.ts";
 import { Member } from "../set/member.ts";
 import { type OpenSet, openErasureSet } from "../set/open-erasure-set.ts";
-import type { SetSettings } from "../set/set-context.ts";
+import { RetiredPacks } from "../set/retired-packs.ts";
+import type { SetHooks, SetSettings } from "../set/set-context.ts";
 
 const random = createSeededRandom(1);
 const setId = createId<SetId>(random);
@@ -61,6 +62,8 @@ export async function openTestSet(
     index: options.index ?? createMemoryIndex(),
     clock: systemClock,
     settings,
+    retired: new RetiredPacks(),
+    hooks: { onCommitted: new Set() } satisfies SetHooks,
   };
   return openErasureSet(context, { compute: openCompute({ threads: 0, memoryBudgetBytes: 64 * MiB }) });
 }
