@@ -13,11 +13,11 @@ import { HoldfastError } from "../base/errors.ts";
 import { createSeededRandom } from "../base/random.ts";
 import type { Drive, DriveFile, DriveSpace, NewFile } from "../drive/drive.ts";
 import { CrashBytes, type CrashChance, type CrashKind, sectorBytes } from "./crash-bytes.ts";
-import { CrashFile, CrashNewFile } from "./crash-file.ts";
+import { CrashFile, CrashNewFile, type PowerLine } from "./crash-file.ts";
 
 type Files = Map<string, CrashBytes>;
 
-export class CrashWorld {
+export class CrashWorld implements PowerLine {
   #drives: readonly CrashDrive[];
   readonly #random: ReturnType<typeof createSeededRandom>;
   #stepsLeft = Number.POSITIVE_INFINITY;
@@ -124,7 +124,8 @@ export class CrashDrive implements Drive {
 
   freeze(world: CrashWorld): CrashDrive {
     const files = new Map([...this.#files].map(([name, file]) => [name, file.clone()]));
-    return new CrashDrive(world, this.location, files, this.#doubtful);
+    const doubtful = this.#doubtful.map(({ name, before, after }) => ({ name, before: before?.clone(), after: after?.clone() }));
+    return new CrashDrive(world, this.location, files, doubtful);
   }
 
   afterCrash(kind: CrashKind, below: (bound: number) => number): Map<string, Uint8Array> {

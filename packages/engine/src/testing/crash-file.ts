@@ -1,14 +1,21 @@
 import type { DriveFile, NewFile } from "../drive/drive.ts";
 import type { CrashBytes } from "./crash-bytes.ts";
-import type { CrashWorld } from "./crash-drive.ts";
+
+/** What every call on a crash drive goes through. */
+export interface PowerLine {
+  /** One step of a change. Never resolves once the power is cut. */
+  step(): Promise<void>;
+  /** A call that only looks: not answered without power. */
+  look<T>(value: () => T): Promise<T>;
+}
 
 /** An open file of a crash drive. */
 export class CrashFile implements DriveFile {
   readonly name: string;
-  readonly #world: CrashWorld;
+  readonly #world: PowerLine;
   readonly #bytes: CrashBytes;
 
-  constructor(world: CrashWorld, name: string, bytes: CrashBytes) {
+  constructor(world: PowerLine, name: string, bytes: CrashBytes) {
     this.#world = world;
     this.name = name;
     this.#bytes = bytes;
@@ -50,11 +57,11 @@ export class CrashFile implements DriveFile {
 /** An unfinished file: nothing of it is seen before its end. */
 export class CrashNewFile implements NewFile {
   readonly name: string;
-  readonly #world: CrashWorld;
+  readonly #world: PowerLine;
   readonly #publish: (bytes: Uint8Array) => Promise<void>;
   #parts: Uint8Array[] = [];
 
-  constructor(world: CrashWorld, name: string, publish: (bytes: Uint8Array) => Promise<void>) {
+  constructor(world: PowerLine, name: string, publish: (bytes: Uint8Array) => Promise<void>) {
     this.#world = world;
     this.name = name;
     this.#publish = publish;
