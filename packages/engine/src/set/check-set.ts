@@ -87,7 +87,7 @@ async function checkFrame(context: SetContext, frame: ScannedFrame): Promise<Che
   let readBytes = 0;
   await Promise.all(
     context.members.map(async (member) => {
-      if (member.state !== "online") return;
+      if (!member.takesRepairs) return;
       const own = frame.holders.get(member);
       const shard = own === undefined ? undefined : await soundShard(member, own);
       if (own === undefined || shard === undefined) {
@@ -143,7 +143,7 @@ async function* checkBlob(context: SetContext, place: BlobPlace, signal: AbortSi
       const findings: CheckFinding[] = [];
       for (const [slot, piece] of pieces.entries()) {
         const member = members[slot] as Member;
-        if (piece !== undefined || member.state !== "online") continue;
+        if (piece !== undefined || !member.takesRepairs) continue;
         findings.push({
           place: where,
           drive: member.id,

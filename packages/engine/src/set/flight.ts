@@ -97,7 +97,7 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
 
 function noteMissed(flight: Flight, encoded: EncodedBatch, member: Member): void {
   member.missedFrames++;
-  if (flight.committed) member.lacking.add(encoded.header.pack);
+  if (flight.committed) member.noteLacking(encoded.header.pack);
   else flight.missing.add(member);
 }
 
@@ -105,7 +105,7 @@ function noteMissed(flight: Flight, encoded: EncodedBatch, member: Member): void
 export function markCommitted(flight: Flight): void {
   flight.committed = true;
   if (flight.encoded === undefined) return;
-  for (const member of flight.missing) member.lacking.add(flight.encoded.header.pack);
+  for (const member of flight.missing) member.noteLacking(flight.encoded.header.pack);
 }
 
 /** True when a member has, or may still get, every one of these flights. */

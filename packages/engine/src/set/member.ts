@@ -203,6 +203,11 @@ export class Member {
     if (this.#state === "full") this.transition(this.isWhole ? "online" : "rebuilding", undefined);
   }
 
+  /** Takes note of committed frames in a pack that it did not get; of a drive that is away everything is looked at when it returns. */
+  noteLacking(pack: number): void {
+    if (this.#drive !== undefined) this.lacking.add(pack);
+  }
+
   /** Fills the place with a drive. Nothing is written to it: that is `join-member.ts`. */
   attach(drive: Drive, options: { readonly id: DriveId; readonly fresh: boolean }): void {
     invariant(this.#drive === undefined && this.#leaving === undefined, "a place is empty before a drive is put there");

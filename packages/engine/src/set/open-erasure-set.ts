@@ -190,7 +190,7 @@ class LocalErasureSet implements OpenSet {
 
   inBackground(work: (signal: AbortSignal) => Promise<void>): void {
     const { signal } = this.#stopping;
-    this.#background = this.#background.then(() => (signal.aborted ? undefined : work(signal))).catch(() => undefined);
+    this.#background = this.#background.then(() => work(signal)).catch(() => undefined);
   }
 
   async attach(ordinal: number, joining: JoiningDrive): Promise<void> {

@@ -102,6 +102,8 @@ describe("recovery", () => {
     const settings = { packBytesMax: 8 * KiB };
     const set = await openTestSet(drives, { profile, settings });
     for (let i = 0; set.status().pack === 1; i++) await putAll(set, bodies, [`first${i}`]);
+    // Once this is known, pack 1 is sealed.
+    await set.framesOf(1);
     const last = [...bodies.keys()].at(-1) as string;
     // A power cut: pack 2 and its only batch are gone, and drive 0 alone has the footer of pack 1.
     bodies.delete(last);

@@ -17,7 +17,7 @@ export async function sealPack(context: SetContext, full: FullPack): Promise<voi
       try {
         await member.enqueue(() => member.withPack(full.pack, { create: true }, (file) => file.writeDurable(full.position, [footer])));
       } catch (error) {
-        member.lacking.add(full.pack);
+        member.noteLacking(full.pack);
         member.noteWriteFailure(error);
       }
     }),
