@@ -106,10 +106,13 @@ export function parseFooter(trailer: PackTrailer, body: Uint8Array): FooterEntry
   for (let at = 0; at < body.byteLength; ) {
     const entry = readEntry(body, at);
     if (entry === undefined || entry.header.setId !== trailer.setId || entry.header.pack !== trailer.pack) return undefined;
+    if (entry.header.sequence < (entries.at(-1)?.header.sequence ?? 0)) return undefined;
     entries.push(entry);
     at += entryBytes(entry.header);
   }
-  return entries.length === trailer.frames ? entries : undefined;
+  const isAsSaid =
+    (entries[0]?.header.sequence ?? 0) === trailer.firstSequence && (entries.at(-1)?.header.sequence ?? 0) === trailer.lastSequence;
+  return isAsSaid && entries.length === trailer.frames ? entries : undefined;
 }
 
 /**

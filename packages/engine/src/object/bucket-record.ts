@@ -1,8 +1,8 @@
 /** The record of a bucket, and its form in memory. Drawn in docs/formats/records.md. */
 import type { ErasureProfile } from "../set/erasure-set.ts";
 import { BucketGate } from "./bucket-gate.ts";
-import { optional } from "./object-record.ts";
-import { packRecord, recordVersion, unpackRecord } from "./record-codec.ts";
+import { packRecord, recordVersion } from "./record-codec.ts";
+import { RecordFields } from "./record-fields.ts";
 
 /** Whether overwritten and deleted versions are kept. Once enabled, it can only be suspended. */
 export type Versioning = "off" | "enabled" | "suspended";
@@ -39,12 +39,12 @@ export function packBucketRecord(record: BucketRecord): Uint8Array {
 
 /** @throws FORMAT_TOO_NEW, INDEX_DAMAGED */
 export function unpackBucketRecord(bytes: Uint8Array): BucketRecord {
-  const fields = unpackRecord(bytes, "a bucket");
-  const erasure = optional<readonly [number, number]>(fields[4]);
+  const fields = new RecordFields(bytes, "a bucket");
+  const erasure = fields.integers(4, 2);
   return {
-    id: fields[1] as number,
-    createdMs: fields[2] as number,
-    versioning: versioningStates[fields[3] as number] ?? "off",
-    erasure: erasure === undefined ? undefined : { data: erasure[0], parity: erasure[1] },
+    id: fields.integer(1),
+    createdMs: fields.integer(2),
+    versioning: versioningStates[fields.integer(3, versioningStates.length)] as Versioning,
+    erasure: erasure === undefined ? undefined : { data: erasure[0] as number, parity: erasure[1] as number },
   };
 }

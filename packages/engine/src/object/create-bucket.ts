@@ -11,7 +11,8 @@ import {
 } from "./bucket-record.ts";
 import type { ObjectContext } from "./context.ts";
 import { bucketCounterKey, bucketKey, bucketNameOf, endOf, keyTags } from "./keys.ts";
-import { packRecord, recordVersion, unpackRecord } from "./record-codec.ts";
+import { packRecord, recordVersion } from "./record-codec.ts";
+import { RecordFields } from "./record-fields.ts";
 import { invalidArgument, validateInteger, validateOptions } from "./validate.ts";
 import { validateBucketName } from "./validate-bucket-name.ts";
 
@@ -63,7 +64,7 @@ export function loadBuckets(homeSet: ObjectContext["homeSet"]): Map<string, Buck
 /** The next bucket id. Ids are never used again, so that what a lost commit may leave of a bucket never shows in another. */
 function takeBucketId(tx: SetTransaction): number {
   const counter = tx.get(bucketCounterKey);
-  const id = counter === undefined ? 1 : (unpackRecord(counter.value, "the bucket counter")[1] as number);
+  const id = counter === undefined ? 1 : new RecordFields(counter.value, "the bucket counter").integer(1);
   tx.put(bucketCounterKey, packRecord([recordVersion, id + 1]));
   return id;
 }

@@ -6,7 +6,8 @@
  */
 import { fromHex, toHex } from "../base/bytes.ts";
 import type { BlobLocation } from "../set/erasure-set.ts";
-import { packRecord, recordVersion, unpackRecord } from "./record-codec.ts";
+import { packRecord, recordVersion } from "./record-codec.ts";
+import { RecordFields } from "./record-fields.ts";
 
 /** How the body is kept. */
 export const recordKinds = {
@@ -19,6 +20,8 @@ export const recordKinds = {
   /** No body: a delete marker. */
   marker: 3,
 } as const;
+
+const recordKindCount = Object.keys(recordKinds).length;
 
 export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
 
@@ -84,22 +87,22 @@ export function packObjectRecord(record: ObjectRecord): Uint8Array {
 
 /** The record in `bytes`. @throws FORMAT_TOO_NEW, INDEX_DAMAGED */
 export function unpackObjectRecord(bytes: Uint8Array): ObjectRecord {
-  const fields = unpackRecord(bytes, "an object");
-  const kind = fields[1] as RecordKind;
+  const fields = new RecordFields(bytes, "an object");
+  const kind = fields.integer(1, recordKindCount) as RecordKind;
   return {
     kind,
-    order: fields[2] as number,
-    isNull: fields[3] === 1,
-    modifiedMs: fields[4] as number,
-    sizeBytes: fields[5] as number,
-    etag: unpackEtag(fields[6]),
-    blob: kind === recordKinds.blob ? (fields[7] as BlobLocation) : undefined,
-    segments: kind === recordKinds.segments ? unpackSegments(fields[7] as unknown[]) : undefined,
-    content: optional<StoredContent>(fields[8]),
-    metadata: optional<StoredPairs>(fields[9]),
-    tags: optional<StoredPairs>(fields[10]),
-    checksums: optional<StoredChecksums>(fields[11]),
-    uploadId: optional<Uint8Array>(fields[12]),
+    order: fields.integer(2),
+    isNull: fields.integer(3, 2) === 1,
+    modifiedMs: fields.integer(4),
+    sizeBytes: fields.integer(5),
+    etag: unpackEtag(fields.etag(6)),
+    blob: kind === recordKinds.blob ? fields.location(7) : undefined,
+    segments: kind === recordKinds.segments ? fields.triples(7).map(toSegment) : undefined,
+    content: fields.gappedTexts(8),
+    metadata: fields.texts(9, true),
+    tags: fields.texts(10, true),
+    checksums: fields.numberedBytes(11),
+    uploadId: fields.bytes(12),
   };
 }
 
@@ -128,8 +131,8 @@ export function packEtag(etag: string): Uint8Array | string {
 }
 
 /** The entity tag in a stored field. */
-export function unpackEtag(field: unknown): string {
-  return typeof field === "string" ? field : toHex(field as Uint8Array);
+export function unpackEtag(field: Uint8Array | string): string {
+  return typeof field === "string" ? field : toHex(field);
 }
 
 function packLocation(record: ObjectRecord): unknown {
@@ -140,15 +143,6 @@ function packLocation(record: ObjectRecord): unknown {
   return flat;
 }
 
-function unpackSegments(flat: readonly unknown[]): Segment[] {
-  const segments: Segment[] = [];
-  for (let i = 0; i < flat.length; i += 3) {
-    segments.push({ partNumber: flat[i] as number, sizeBytes: flat[i + 1] as number, blob: optional<BlobLocation>(flat[i + 2]) });
-  }
-  return segments;
-}
-
-/** A stored null or missing field as undefined. */
-export function optional<T>(value: unknown): T | undefined {
-  return value === null || value === undefined ? undefined : (value as T);
+function toSegment([partNumber, sizeBytes, blob]: readonly [number, number, Uint8Array | undefined]): Segment {
+  return { partNumber, sizeBytes, blob: blob as BlobLocation | undefined };
 }

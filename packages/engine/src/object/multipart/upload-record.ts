@@ -1,15 +1,8 @@
 /** Records of multipart uploads under way and of their parts. Drawn in docs/formats/records.md. */
 import type { BlobLocation } from "../../set/erasure-set.ts";
-import {
-  optional,
-  packEtag,
-  type StoredAttributes,
-  type StoredChecksums,
-  type StoredContent,
-  type StoredPairs,
-  unpackEtag,
-} from "../object-record.ts";
-import { packRecord, recordVersion, unpackRecord } from "../record-codec.ts";
+import { packEtag, type StoredAttributes, type StoredChecksums, unpackEtag } from "../object-record.ts";
+import { packRecord, recordVersion } from "../record-codec.ts";
+import { RecordFields } from "../record-fields.ts";
 
 /** An upload under way: what the object will be besides its body. */
 export interface UploadRecord extends StoredAttributes {
@@ -32,13 +25,8 @@ export function packUploadRecord(record: UploadRecord): Uint8Array {
 
 /** @throws FORMAT_TOO_NEW, INDEX_DAMAGED */
 export function unpackUploadRecord(bytes: Uint8Array): UploadRecord {
-  const fields = unpackRecord(bytes, "an upload");
-  return {
-    startedMs: fields[1] as number,
-    content: optional<StoredContent>(fields[2]),
-    metadata: optional<StoredPairs>(fields[3]),
-    tags: optional<StoredPairs>(fields[4]),
-  };
+  const fields = new RecordFields(bytes, "an upload");
+  return { startedMs: fields.integer(1), content: fields.gappedTexts(2), metadata: fields.texts(3, true), tags: fields.texts(4, true) };
 }
 
 export function packPartRecord(record: PartRecord): Uint8Array {
@@ -54,12 +42,12 @@ export function packPartRecord(record: PartRecord): Uint8Array {
 
 /** @throws FORMAT_TOO_NEW, INDEX_DAMAGED */
 export function unpackPartRecord(bytes: Uint8Array): PartRecord {
-  const fields = unpackRecord(bytes, "a part");
+  const fields = new RecordFields(bytes, "a part");
   return {
-    sizeBytes: fields[1] as number,
-    modifiedMs: fields[2] as number,
-    etag: unpackEtag(fields[3]),
-    blob: optional<BlobLocation>(fields[4]),
-    checksums: optional<StoredChecksums>(fields[5]),
+    sizeBytes: fields.integer(1),
+    modifiedMs: fields.integer(2),
+    etag: unpackEtag(fields.etag(3)),
+    blob: fields.bytes(4) as BlobLocation | undefined,
+    checksums: fields.numberedBytes(5),
   };
 }
