@@ -7,8 +7,8 @@ export const sectorBytes = 512;
 
 /**
  * What a restart finds. `process kill`: all that was written, for the system's memory survives. `nothing unsynced`: only what was durable.
- * `power cut`: each write and each name by itself kept or lost, writes also torn by sectors, and of a torn one sectors with what lay
- * on the platter before: zeros, junk, or a piece of another file.
+ * `power cut`: each write and each name by itself kept or lost, writes also torn by sectors; where a torn write has lengthened the file, a
+ * lost sector shows what its block held before: zeros, junk, or a piece of another file.
  */
 export type CrashKind = "power cut" | "nothing unsynced" | "process kill";
 
@@ -97,14 +97,19 @@ export class CrashBytes {
   }
 }
 
-/** Some sectors as written, some as before, and now and then one with something that never was in this file. */
+/**
+ * Some sectors as written, some as before. Where the file had none yet, now and then one with something that never was in it: what its new
+ * block held before. A sector written over is as before or as written, never a mixture: drives promise that, and recovery stands on it.
+ */
 function torn(content: Uint8Array, position: number, bytes: Uint8Array, chance: CrashChance): Uint8Array {
   const junky = chance.below(3) === 0;
+  const before = content.byteLength;
   let result = content;
   for (let start = position; start < position + bytes.byteLength; ) {
     const end = Math.min(position + bytes.byteLength, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
-    if (chance.below(2) === 0) result = written(result, start, bytes.subarray(start - position, end - position));
-    else if (junky && chance.below(2) === 0) result = written(result, start, junk(start, end - start, chance));
+    const fate = chance.below(4);
+    if (fate < 2) result = written(result, start, bytes.subarray(start - position, end - position));
+    else if (fate === 2 && junky && start >= before) result = written(result, start, junk(start, end - start, chance));
     start = end;
   }
   return result;
