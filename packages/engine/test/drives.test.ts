@@ -221,7 +221,9 @@ describe("a drive that is dying", () => {
     expect(await textOf(store)).toBe("kept");
     expect((await store.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason).toContain("EIO");
     await store.close();
-    expect(await statesOf(await place.open())).toEqual(["d1 online", "d2 online", "d3 online"]);
+    const again = await place.open();
+    await again.rebuild();
+    expect(await statesOf(again)).toEqual(["d1 online", "d2 online", "d3 online"]);
   });
 
   it("leaves the index to the next one", async () => {
@@ -276,9 +278,9 @@ describe("labels and states", () => {
     await makeStore();
     await changeLabel(
       place.drive(3),
-      ofVersion(2, (length) => length - 8),
+      ofVersion(3, (length) => length - 8),
     );
-    await refusal(place.open(), "FORMAT_TOO_NEW", place.drive(3), "version 2", "upgrade");
+    await refusal(place.open(), "FORMAT_TOO_NEW", place.drive(3), "version 3", "upgrade");
     await changeLabel(
       place.drive(3),
       ofVersion(1, (length) => length - 8),

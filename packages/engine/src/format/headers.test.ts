@@ -106,7 +106,7 @@ function codeOf(run: () => unknown): string | undefined {
 describe("versions", () => {
   test.each(formats)("a sound $name of a newer version is FORMAT_TOO_NEW", ({ bytes, parse }) => {
     expect(parse(bytes)).toBeDefined();
-    expect(codeOf(() => parse(resealed(bytes, 4, 2)))).toBe("FORMAT_TOO_NEW");
+    expect(codeOf(() => parse(resealed(bytes, 4, 3)))).toBe("FORMAT_TOO_NEW");
     expect(codeOf(() => parse(resealed(bytes, 4, 255)))).toBe("FORMAT_TOO_NEW");
   });
 

@@ -4,7 +4,7 @@ import { isHoldfastError } from "../base/errors.ts";
 import type { DriveId, SetId, StoreId } from "../base/ids.ts";
 import { InvariantError } from "../base/invariant.ts";
 import { writeChecksum } from "../codec/xxh3.ts";
-import { type DriveLabel, encodeLabel, parseLabel } from "./label.ts";
+import { type DriveLabel, encodeLabel, type LabelSet, parseLabel } from "./label.ts";
 
 const drives = ["1", "2", "3"].map((digit) => digit.repeat(32) as DriveId);
 const setId = "b".repeat(32) as SetId;
@@ -53,6 +53,32 @@ describe("labels", () => {
   test("fields of a later release in a set are ignored", () => {
     const sets = label.sets.map((set) => ({ ...set, weight: 2 }));
     expect(parseLabel(fileOf({ ...label, sets }))).toEqual(label);
+  });
+
+  test("a store that changes its shape has a label of version 2, which is read back", () => {
+    const more = [...drives, "4".repeat(32) as DriveId, "5".repeat(32) as DriveId];
+    const other = "c".repeat(32) as SetId;
+    const sets = [
+      { setId, data: 2, parity: 1, drives: more, weight: 5, drainingDrives: [2], leftDrives: [0, 4] },
+      { setId: other, data: 1, parity: 0, drives: ["6".repeat(32) as DriveId], weight: 0, draining: true },
+    ];
+    const changing: DriveLabel = { ...label, sets, movingFrom: [{ setId, weight: 3 }], extra: { region: "eu" } };
+    expect(encodeLabel(changing)[4]).toBe(2);
+    expect(parseLabel(encodeLabel(changing))).toEqual(changing);
+    expect(encodeLabel({ ...label, sets: [{ ...label.sets[0] as LabelSet, drainingDrives: [], leftDrives: [] }] })[4]).toBe(1);
+  });
+
+  test.each([
+    ["a weight below zero", { weight: -1 }],
+    ["a drive that left and is none", { leftDrives: [3] }],
+    ["drives that left in disorder", { drives: [...drives, "4".repeat(32) as DriveId, "5".repeat(32) as DriveId], leftDrives: [1, 0] }],
+    ["more drives gone than the set can do without", { leftDrives: [0] }],
+    ["drives being emptied that are no list", { drainingDrives: 1 }],
+  ])("%s is LABEL_DAMAGED", (_, change) => {
+    const bytes = fileOf({ ...label, sets: [{ ...label.sets[0], ...change }] });
+    bytes[4] = 2;
+    writeChecksum(bytes, bytes.byteLength - 8, bytes.subarray(0, -8));
+    expect(isDamaged(bytes)).toBe(true);
   });
 
   test.each([
