@@ -6,6 +6,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms` milliseconds; rejects with the signal's `ABORTED` error at once when it fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** The same, without keeping the process alive: for what is done in the background. */
+  rest(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 import { abortedError, throwIfAborted } from "./errors.ts";
@@ -14,35 +16,41 @@ import { abortedError, throwIfAborted } from "./errors.ts";
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep(ms, signal) {
-    return new Promise((resolve, reject) => {
-      throwIfAborted(signal);
-      const timer = setTimeout(finish, ms);
-      function finish(): void {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      }
-      function abort(): void {
-        clearTimeout(timer);
-        reject(abortedError(signal as AbortSignal));
-      }
-      signal?.addEventListener("abort", abort, { once: true });
-    });
-  },
+  sleep: (ms, signal) => wait(ms, signal, true),
+  rest: (ms, signal) => wait(ms, signal, false),
 };
+
+function wait(ms: number, signal: AbortSignal | undefined, keepsAlive: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    throwIfAborted(signal);
+    const timer = setTimeout(finish, ms);
+    if (!keepsAlive) timer.unref();
+    function finish(): void {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }
+    function abort(): void {
+      clearTimeout(timer);
+      reject(abortedError(signal as AbortSignal));
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
 
 /** A clock that stands still until it is told to move; `sleep` advances it. For tests and simulations. */
 export function createManualClock(startMs = Date.UTC(2026, 0, 1)): Clock & { advance(ms: number): void; set(ms: number): void } {
   let wallMs = startMs;
   let elapsedMs = 0;
+  const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    throwIfAborted(signal);
+    wallMs += ms;
+    elapsedMs += ms;
+  };
   return {
     nowMs: () => wallMs,
     monotonicMs: () => elapsedMs,
-    async sleep(ms, signal) {
-      throwIfAborted(signal);
-      wallMs += ms;
-      elapsedMs += ms;
-    },
+    sleep,
+    rest: sleep,
     advance(ms) {
       wallMs += ms;
       elapsedMs += ms;

@@ -32,6 +32,19 @@ export function parseBytes(value: number | string): number {
   return bytes;
 }
 
+const durations: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A number of milliseconds from a number or from text such as `"30s"`, `"15m"`, `"12h"`, `"14d"`. @throws ARGUMENT_INVALID */
+export function parseDuration(value: number | string): number {
+  const match = typeof value === "number" ? [value, value, "ms"] : /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(value);
+  const factor = match === null ? undefined : durations[String(match[2]).toLowerCase()];
+  const ms = match === null || factor === undefined ? Number.NaN : Math.round(Number(match[1]) * factor);
+  if (!Number.isSafeInteger(ms) || ms < 0) {
+    throw new HoldfastError("ARGUMENT_INVALID", `${JSON.stringify(value)} is no time; write a number of milliseconds or e.g. "30s", "14d"`);
+  }
+  return ms;
+}
+
 /** Bytes for people: `"1.5 GiB"`, `"17 B"`. */
 export function formatBytes(bytes: number): string {
   const names = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -3,7 +3,7 @@
  */
 import { inspect } from "node:util";
 import { HoldfastError } from "../base/errors.ts";
-import { parseBytes } from "../base/units.ts";
+import { parseBytes, parseDuration } from "../base/units.ts";
 
 interface Range {
   readonly min: number;
@@ -59,17 +59,25 @@ export function checkInteger(field: string, value: unknown, range: Range): numbe
 
 /** A number of bytes from a number or a text such as `"128MiB"`. */
 export function checkSize(field: string, value: number | string, range: Range): number {
-  const bytes = bytesOf(value);
+  const bytes = parsed(value, parseBytes);
   if (bytes === undefined) throw invalid(field, value, 'write a whole number of bytes or a text such as "128MiB"');
   if (bytes < range.min || bytes > range.max) throw invalid(field, value, `use ${range.min} to ${range.max} bytes`);
   return bytes;
 }
 
-function bytesOf(value: unknown): number | undefined {
+/** A number of milliseconds from a number or a text such as `"14d"`. */
+export function checkDuration(field: string, value: number | string, range: Range): number {
+  const ms = parsed(value, parseDuration);
+  if (ms === undefined) throw invalid(field, value, 'write a whole number of milliseconds or a text such as "30s" or "14d"');
+  if (ms < range.min || ms > range.max) throw invalid(field, value, `use ${range.min} to ${range.max} milliseconds`);
+  return ms;
+}
+
+function parsed(value: unknown, parse: (text: string) => number): number | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
   if (typeof value !== "string") return undefined;
   try {
-    return parseBytes(value);
+    return parse(value);
   } catch {
     return undefined;
   }

@@ -15,7 +15,7 @@ import {
 } from "../base/limits.ts";
 import { KiB, MiB } from "../base/units.ts";
 import { type Profile, validateProfile } from "../placement/profile.ts";
-import { checkChoice, checkFlag, checkInteger, checkObject, checkSize, checkText, invalid } from "./check-fields.ts";
+import { checkChoice, checkDuration, checkFlag, checkInteger, checkObject, checkSize, checkText, invalid } from "./check-fields.ts";
 
 /** One drive: its directory, and where it stands, for stores that are to survive more than drives. */
 export interface DriveSettings {
@@ -60,6 +60,11 @@ export interface StoreSettings {
   readonly etag?: "md5" | "fast";
   /** Worker threads for large objects. Default 2; 0 does everything on the caller's thread. */
   readonly threads?: number;
+  /**
+   * What goes on in the background: looking after drives, making lost shards again, scrubbing, compaction, abandoned uploads. `false` leaves all
+   * of it to calls of `store.maintain()` and the like.
+   */
+  readonly upkeep?: boolean | UpkeepSettings;
   /** Where the index lives. Default: beside the packs, on the first drive that is there. */
   readonly indexDirectory?: string;
   /**
@@ -67,6 +72,33 @@ export interface StoreSettings {
    * mounted: when none of them is, their empty mount points look like drives for a new store.
    */
   readonly create?: boolean;
+}
+
+/** How a store is kept in order. Times are milliseconds, or text such as `"30s"` or `"14d"`; sizes as elsewhere. */
+export interface UpkeepSettings {
+  /** How often drives are looked at for whether they are still there, or there again. Default 2 s. */
+  readonly watchEvery?: number | string;
+  /** A drive that has not answered a write for so long counts as gone. Default 30 s. */
+  readonly stallLimit?: number | string;
+  /** Bytes a second that upkeep reads and writes, of each set. Default 64 MiB. */
+  readonly rate?: number | string;
+  /** Time in which a scrub reads everything once. Default 14 days; 0 turns scrubbing off. */
+  readonly scrubEvery?: number | string;
+  /** Bytes on the drives for each live one, coding left aside, above which compaction begins. Default 1.5. */
+  readonly spaceAmplification?: number;
+  /** Multipart uploads nothing happened to for so long are aborted. Default 7 days; 0 keeps them. */
+  readonly abandonedUploads?: number | string;
+}
+
+/** Upkeep settings with every default filled in. */
+export interface ResolvedUpkeep {
+  readonly enabled: boolean;
+  readonly watchEveryMs: number;
+  readonly stallLimitMs: number;
+  readonly rateBytes: number;
+  readonly scrubEveryMs: number;
+  readonly spaceAmplification: number;
+  readonly abandonedUploadsMs: number;
 }
 
 /** Settings with every default filled in, sizes in bytes. */
@@ -87,6 +119,7 @@ export interface ResolvedSettings {
   readonly reserveBytes: number | undefined;
   readonly etag: "md5" | "fast";
   readonly threads: number;
+  readonly upkeep: ResolvedUpkeep;
   readonly indexDirectory: string | undefined;
   readonly create: boolean;
 }
@@ -106,6 +139,7 @@ const settingNames = Object.keys({
   reserve: 1,
   etag: 1,
   threads: 1,
+  upkeep: 1,
   indexDirectory: 1,
   create: 1,
 } satisfies Record<keyof StoreSettings, 1>);
@@ -137,6 +171,7 @@ export function resolveSettings(settings: StoreSettings): ResolvedSettings {
     reserveBytes: settings.reserve === undefined ? undefined : checkSize("reserve", settings.reserve, { min: 0, max: 2 ** 50 }),
     etag: checkChoice("etag", settings.etag, ["md5", "fast"]),
     threads: checkInteger("threads", or(settings.threads, 2), { min: 0, max: 64 }),
+    upkeep: resolveUpkeep(or(settings.upkeep, true)),
     indexDirectory: settings.indexDirectory === undefined ? undefined : checkText("indexDirectory", settings.indexDirectory),
     create: checkFlag("create", settings.create, true),
   };
@@ -166,6 +201,35 @@ export function checkAgainstProfile(
 
 /** Two of an upload and two of a download; each upload or download more waits for its turn. */
 const stripesInMemory = 4;
+
+const upkeepNames = Object.keys({
+  watchEvery: 1,
+  stallLimit: 1,
+  rate: 1,
+  scrubEvery: 1,
+  spaceAmplification: 1,
+  abandonedUploads: 1,
+} satisfies Record<keyof UpkeepSettings, 1>);
+
+const second = 1000;
+const day = 86_400 * second;
+const yearsMax = 36_500 * day;
+
+function resolveUpkeep(settings: boolean | UpkeepSettings): ResolvedUpkeep {
+  const given: UpkeepSettings = typeof settings === "boolean" ? {} : checkObject("upkeep", settings, upkeepNames);
+  const amplification = or(given.spaceAmplification, 1.5);
+  if (typeof amplification !== "number" || !(amplification >= 1.1 && amplification <= 100))
+    throw invalid("upkeep.spaceAmplification", amplification, "write a number from 1.1 to 100");
+  return {
+    enabled: settings !== false,
+    watchEveryMs: checkDuration("upkeep.watchEvery", or(given.watchEvery, 2 * second), { min: 10, max: day }),
+    stallLimitMs: checkDuration("upkeep.stallLimit", or(given.stallLimit, 30 * second), { min: 100, max: day }),
+    rateBytes: checkSize("upkeep.rate", or(given.rate, 64 * MiB), { min: 64 * KiB, max: 2 ** 50 }),
+    scrubEveryMs: checkDuration("upkeep.scrubEvery", or(given.scrubEvery, 14 * day), { min: 0, max: yearsMax }),
+    spaceAmplification: amplification,
+    abandonedUploadsMs: checkDuration("upkeep.abandonedUploads", or(given.abandonedUploads, 7 * day), { min: 0, max: yearsMax }),
+  };
+}
 
 function checkStripe(value: number | string): number {
   const bytes = checkSize("stripeSize", value, { min: 64 * KiB, max: 16 * MiB });

@@ -14,24 +14,26 @@ export function createSimulatedClock(startMs = Date.UTC(2026, 0, 1)): SimulatedC
   let wallMs = startMs;
   let elapsedMs = 0;
   const sleepers = new Set<{ readonly untilMs: number; readonly wake: () => void }>();
+  const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      throwIfAborted(signal);
+      const sleeper = { untilMs: elapsedMs + ms, wake: finish };
+      sleepers.add(sleeper);
+      function finish(): void {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      }
+      function abort(): void {
+        sleepers.delete(sleeper);
+        reject(abortedError(signal as AbortSignal));
+      }
+      signal?.addEventListener("abort", abort, { once: true });
+    });
   return {
     nowMs: () => wallMs,
     monotonicMs: () => elapsedMs,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        throwIfAborted(signal);
-        const sleeper = { untilMs: elapsedMs + ms, wake: finish };
-        sleepers.add(sleeper);
-        function finish(): void {
-          signal?.removeEventListener("abort", abort);
-          resolve();
-        }
-        function abort(): void {
-          sleepers.delete(sleeper);
-          reject(abortedError(signal as AbortSignal));
-        }
-        signal?.addEventListener("abort", abort, { once: true });
-      }),
+    sleep,
+    rest: sleep,
     advance(ms) {
       wallMs += ms;
       elapsedMs += ms;
