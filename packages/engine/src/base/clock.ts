@@ -37,7 +37,7 @@ function wait(ms: number, signal: AbortSignal | undefined, keepsAlive: boolean):
   });
 }
 
-/** A clock that stands still until it is told to move; `sleep` advances it. For tests and simulations. */
+/** A clock that stands still until it is told to move; `sleep` advances it, and `rest` ends only with its signal. For tests and simulations. */
 export function createManualClock(startMs = Date.UTC(2026, 0, 1)): Clock & { advance(ms: number): void; set(ms: number): void } {
   let wallMs = startMs;
   let elapsedMs = 0;
@@ -50,7 +50,11 @@ export function createManualClock(startMs = Date.UTC(2026, 0, 1)): Clock & { adv
     nowMs: () => wallMs,
     monotonicMs: () => elapsedMs,
     sleep,
-    rest: sleep,
+    rest: (_, signal) =>
+      new Promise((_resolve, reject) => {
+        throwIfAborted(signal);
+        signal?.addEventListener("abort", () => reject(abortedError(signal)), { once: true });
+      }),
     advance(ms) {
       wallMs += ms;
       elapsedMs += ms;

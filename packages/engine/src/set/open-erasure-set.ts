@@ -127,7 +127,10 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   }
   const log = await recoverLog(context);
   const { tail, clean, unclean, readOnly } = log;
+  for (const member of unclean) member.wholeFrom = tail.position === 0 ? tail.pack : tail.pack + 1;
   await replayLog(context, log, options.onReplay);
+  // The pack being filled may have frames that a drive which was away has not: it is not sealed there before they are made.
+  if (tail.position > 0) for (const member of context.members) if (member.unchecked) member.noteLacking(tail.pack);
   const space = new SpaceGuard(context);
   await space.refresh();
   const counters: ReadCounters = { healthy: 0, degraded: 0 };

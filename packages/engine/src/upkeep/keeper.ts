@@ -41,8 +41,8 @@ export class Keeper {
   start(): void {
     const { watchEveryMs, workEveryMs, watch } = this.#parts;
     this.#loops = Promise.all([
-      this.#every(watchEveryMs, () => undefined, () => this.#guard("watch", watch)),
-      this.#every(workEveryMs, () => this.#wake.signal, () => this.round(this.#stopping.signal)),
+      this.#every(watchEveryMs, () => this.#stopping.signal, () => this.#guard("watch", watch)),
+      this.#every(workEveryMs, () => this.#wake.signal, () => this.#work()),
     ]);
   }
 
@@ -54,17 +54,18 @@ export class Keeper {
   /** Ends the loops and what they do; resolves when nothing of it is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#wake.abort();
     await this.#loops;
     await this.#working;
   }
 
   /** Does everything there is to do now: until no task finds anything more. */
   round(signal: AbortSignal): Promise<void> {
+    const either = signal === this.#stopping.signal ? signal : AbortSignal.any([signal, this.#stopping.signal]);
     const done = this.#working.then(async () => {
-      for (let at = 0; at < this.#parts.tasks.length && !signal.aborted && !this.#stopping.signal.aborted; ) {
+      for (let at = 0; at < this.#parts.tasks.length && !either.aborted; ) {
         const task = this.#parts.tasks[at] as UpkeepTask;
-        const both = AbortSignal.any([signal, this.#stopping.signal]);
-        const again = await this.#guard(task.name, () => task.run(both));
+        const again = await this.#guard(task.name, () => task.run(either));
         at = again === true && at > 0 ? 0 : at + 1;
       }
     });
@@ -72,15 +73,18 @@ export class Keeper {
     return done;
   }
 
-  async #every(ms: number, early: () => AbortSignal | undefined, work: () => Promise<unknown>): Promise<void> {
-    const { clock } = this.#parts;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      const woken = early();
-      await clock.rest(ms, woken === undefined ? signal : AbortSignal.any([signal, woken])).catch(() => undefined);
-      if (woken !== undefined && woken === this.#wake.signal) this.#wake = new AbortController();
-      if (!signal.aborted) await work();
+  /** `early` ends a rest before its time. */
+  async #every(ms: number, early: () => AbortSignal, work: () => Promise<unknown>): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await this.#parts.clock.rest(ms, early()).catch(() => undefined);
+      if (!this.#stopping.signal.aborted) await work();
     }
+  }
+
+  async #work(): Promise<void> {
+    // Whoever nudges from now on is heard after this round.
+    this.#wake = new AbortController();
+    await this.round(this.#stopping.signal);
   }
 
   async #guard<T>(name: string, work: () => Promise<T>): Promise<T | undefined> {
