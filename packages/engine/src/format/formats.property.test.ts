@@ -11,6 +11,7 @@ import { type DriveLabel, encodeLabel, parseLabel } from "./label.ts";
 import { maskOfDrives } from "./layout.ts";
 import { decodePackedLocation, encodePackedLocation } from "./packed-location.ts";
 import { decodeRecords } from "./records.ts";
+import { encodeRetired, parseRetired } from "./retired.ts";
 import { type PieceHeader, parsePieceHeader, parseShardFileHeader, writePieceHeader, writeShardFileHeader } from "./shard-file.ts";
 import { pieceHeaderBytesOf } from "./shard-geometry.ts";
 import { encodeState, parseState } from "./state.ts";
@@ -107,6 +108,14 @@ const state = fc.record({
   activePosition: u53,
 });
 
+const retired = fc
+  .record({ setId: id, throughSequence: u53, bounds: fc.uniqueArray(u32, { maxLength: 20 }) })
+  .map(({ bounds, ...rest }) => {
+    const sorted = bounds.sort((a, b) => a - b);
+    const pairs = Array.from({ length: sorted.length >> 1 }, (_, i) => ({ first: sorted[2 * i] as number, last: sorted[2 * i + 1] as number }));
+    return { ...rest, ranges: pairs.filter(({ first }, i) => i === 0 || first > (pairs[i - 1]?.last ?? 0) + 1) };
+  });
+
 const label: fc.Arbitrary<DriveLabel> = fc
   .record({
     storeId: id,
@@ -184,6 +193,7 @@ const sealed: readonly Format<unknown>[] = [
     parse: parsePieceHeader,
   }),
   define({ name: "state", value: state, encode: encodeState, parse: parseState }),
+  define({ name: "retired packs", value: retired, encode: encodeRetired, parse: parseRetired }),
   define({ name: "label", value: label, encode: encodeLabel, parse: damagedIsUndefined(parseLabel, "LABEL_DAMAGED") }),
 ];
 

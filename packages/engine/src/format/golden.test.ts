@@ -13,6 +13,7 @@ import { type FrameHeader, noSlot, parseFrameHeader, writeFrameHeader } from "./
 import { type DriveLabel, encodeLabel, parseLabel } from "./label.ts";
 import { decodePackedLocation, encodePackedLocation, type PackedLocation } from "./packed-location.ts";
 import { type BatchRecord, decodeRecords, encodeRecords } from "./records.ts";
+import { encodeRetired, parseRetired, type RetiredList } from "./retired.ts";
 import {
   type PieceHeader,
   parsePieceHeader,
@@ -118,6 +119,16 @@ const state: DriveState = {
   activePosition: 2 ** 27 + 128,
 };
 
+const retired: RetiredList = {
+  setId,
+  throughSequence: 2 ** 40 + 5,
+  ranges: [
+    { first: 1, last: 6 },
+    { first: 8, last: 8 },
+    { first: 4_294_967_294, last: 4_294_967_295 },
+  ],
+};
+
 function written(length: number, write: (target: Uint8Array, at: number) => void): Uint8Array {
   // Written off its start and over old bytes, as callers may.
   const target = new Uint8Array(length + 3).fill(0xee);
@@ -184,6 +195,7 @@ const goldens: readonly Golden[] = [
   { name: "blob-location", value: place, write: () => encodeBlobLocation(place), read: (bytes) => decodeBlobLocation(bytes) },
   { name: "label", value: label, write: () => encodeLabel(label), read: parseLabel },
   { name: "state", value: state, write: () => encodeState(state), read: parseState },
+  { name: "retired", value: retired, write: () => encodeRetired(retired), read: parseRetired },
 ];
 
 describe("golden bytes of version 1", () => {

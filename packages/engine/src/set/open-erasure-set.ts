@@ -141,6 +141,7 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   const set = new LocalErasureSet(context, { committer, blobs, counters, log });
   if (readOnly === undefined) {
     blobs.removeLeftovers();
+    set.inBackground(() => context.retired.settle(context));
     if (!clean) set.inBackground(() => resealPacks(context, log));
     set.inBackground(() => blobs.removeOrphans(unclean));
   }
@@ -199,6 +200,9 @@ class LocalErasureSet implements OpenSet {
   async attach(ordinal: number, joining: JoiningDrive): Promise<void> {
     this.#checkOpen();
     await joinMember(this.context, this.#committer, this.#member(ordinal), joining);
+    // What was given up while the drive was away still lies on it.
+    this.inBackground(() => this.context.retired.settle(this.context));
+    this.#blobs.removeLeftovers();
   }
 
   detach(ordinal: number, why: { readonly state: "offline" | "foreign"; readonly reason: string }): void {

@@ -46,7 +46,7 @@ export interface RecoveredLog {
 
 /** @throws TAIL_UNDECIDED, LOG_DAMAGED */
 export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
-  await context.retired.load(context.members);
+  await context.retired.load(context);
   const { newest: state, epochMax, unclean } = await readStates(context);
   const bounds: ScanBounds = { epoch: state.epoch, firstSequence: state.firstSequence, belowSequence: Number.POSITIVE_INFINITY };
   const packs = await listPacks(context);

@@ -27,8 +27,9 @@ function appliedSequence(context: Pick<SetContext, "index">): number {
 export async function replayLog(context: SetContext, log: RecoveredLog, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
   const { tail } = log;
   let applied = appliedSequence(context);
-  if (applied > tail.committedSequence) {
-    // The drives were set back to an older state than the index has seen, e.g. from a backup. The packs are the truth.
+  if (applied > tail.committedSequence || applied < context.retired.throughSequence) {
+    // The drives were set back to an older state than the index has seen, e.g. from a backup; or the index was, and packs it lacks have
+    // been compacted away since, with deletes that only what is as old as they were needs. The packs are the truth.
     context.index.clear();
     applied = 0;
   }

@@ -15,6 +15,7 @@ import { encodeLabel, parseLabel } from "../format/label.ts";
 import { packFileName, parsePackFileName } from "../format/pack-name.ts";
 import { decodePackedLocation, encodePackedLocation } from "../format/packed-location.ts";
 import { decodeRecords, encodeRecords } from "../format/records.ts";
+import { encodeRetired, parseRetired } from "../format/retired.ts";
 import {
   parsePieceHeader,
   parseShardFileHeader,
@@ -137,6 +138,13 @@ function sealLabel(bytes: Uint8Array): void {
   sealAtEnd(bytes);
 }
 
+function sealRetired(bytes: Uint8Array): void {
+  if (bytes.byteLength < 128) return;
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(8, (bytes.byteLength - 128) >> 3, true);
+  writeChecksum(bytes, 24, bytes.subarray(128));
+  sealAt(120)(bytes.subarray(0, 128));
+}
+
 function sealPiece(bytes: Uint8Array): void {
   if (bytes.byteLength < 128) return;
   const headerBytes = pieceHeaderBytesOf(new DataView(bytes.buffer, bytes.byteOffset).getUint32(20, true));
@@ -218,6 +226,16 @@ export const storedFormats: readonly StoredFormat[] = [
     reread: through(parseState, encodeState),
     refusals: tooNew,
     reseal: sealAt(120),
+    exact: true,
+  },
+  {
+    name: "a list of retired packs",
+    samples: [[], [{ first: 1, last: 4 }], [1, 3, 9].map((pack) => ({ first: pack, last: pack }))].map((ranges) =>
+      encodeRetired({ setId, throughSequence: 99, ranges }),
+    ),
+    reread: through(parseRetired, encodeRetired),
+    refusals: tooNew,
+    reseal: sealRetired,
     exact: true,
   },
   {
