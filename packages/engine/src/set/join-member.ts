@@ -36,11 +36,12 @@ export async function joinMember(context: SetContext, committer: Committer, memb
   for (let prepared = false; !prepared; ) {
     const { epoch, firstSequence, pack } = tail;
     await prepareState(context, drive, { epoch, firstSequence, clean: undefined }, { fresh });
+    await context.retired.writeTo(context, drive);
     await removePacks(context, drive, (found) => found > pack || (tail.position === 0 && found === pack));
     prepared = await committer.quiesce(async () => {
       if (tail.epoch !== epoch || tail.pack < pack) return false;
       void committer.startNextPack();
-      member.attach(drive, { id, fresh });
+      member.attach(drive, { id, fresh, wholeFrom: tail.pack });
       member.transition("rebuilding", fresh ? "an empty drive: what belongs on it is being made" : "it was away");
       return true;
     });

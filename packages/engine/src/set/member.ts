@@ -57,6 +57,8 @@ export class Member {
   fresh = false;
   /** Everything on the drive has to be looked at: it was away, or the last end was unclean. */
   unchecked = false;
+  /** It was sent every frame of the packs from this one on; in earlier ones it may have holes that nobody in this session knows of. */
+  wholeFrom = 0;
   /** Packs in which it lacks frames that were committed. */
   readonly lacking = new Set<number>();
   /** Blobs that were committed without its shard, by their names. */
@@ -67,6 +69,8 @@ export class Member {
   missedFrames = 0;
   /** Reads that failed or gave wrong bytes since the set was opened. */
   readFaults = 0;
+  /** A write or sync failed on the drive in this session: what its reads give may lie only in the page cache. */
+  distrusted = false;
   /** Told of every change of state. */
   onTransition: (transition: MemberTransition) => void = () => undefined;
   #id: DriveId;
@@ -105,6 +109,11 @@ export class Member {
 
   get state(): MemberState {
     return this.#state;
+  }
+
+  /** Another number for every drive that comes here: work that spans several calls asks whether it is still the same. */
+  get visit(): number {
+    return this.#coming;
   }
 
   /** Why it is not online. */
@@ -149,6 +158,7 @@ export class Member {
     this.#reason = reason;
     if (from === to) return;
     this.#state = to;
+    if (to === "failed") this.distrusted = true;
     this.onTransition({ member: this, from, to, reason });
   }
 
@@ -209,11 +219,12 @@ export class Member {
   }
 
   /** Fills the place with a drive. Nothing is written to it: that is `join-member.ts`. */
-  attach(drive: Drive, options: { readonly id: DriveId; readonly fresh: boolean }): void {
+  attach(drive: Drive, options: { readonly id: DriveId; readonly fresh: boolean; readonly wholeFrom: number }): void {
     invariant(this.#drive === undefined && this.#leaving === undefined, "a place is empty before a drive is put there");
     this.#drive = drive;
     this.#id = options.id;
     this.fresh = options.fresh;
+    this.wholeFrom = options.wholeFrom;
     this.unchecked = true;
     this.#queue = Promise.resolve();
   }

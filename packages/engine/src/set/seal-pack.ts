@@ -13,7 +13,7 @@ export async function sealPack(context: SetContext, full: FullPack): Promise<voi
     context.members.map(async (member) => {
       // Frames of this pack may still be on their way to a slow drive; later ones go to another file.
       await member.drain();
-      if (!member.takesRepairs || member.lacking.has(full.pack)) return;
+      if (!member.takesRepairs || full.pack < member.wholeFrom || member.lacking.has(full.pack)) return;
       try {
         await member.enqueue(() => member.withPack(full.pack, { create: true }, (file) => file.writeDurable(full.position, [footer])));
       } catch (error) {
