@@ -20,6 +20,7 @@ import {
   sameBatch,
   shardPosition,
 } from "../format/frame.ts";
+import { slotOfDrive } from "../format/layout.ts";
 import type { Member } from "./member.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import type { SetContext } from "./set-context.ts";
@@ -102,7 +103,9 @@ export class PackScan {
     for (const { member, file } of this.#copies) {
       const bytes = file.peek(position, frameHeaderBytes);
       const header = bytes === undefined ? undefined : parseFrameHeader(bytes);
-      if (header !== undefined && this.#belongs(header, position)) found.set(member, header);
+      if (header === undefined || !this.#belongs(header, position)) continue;
+      // A pack copied from another drive is sound in itself, and no copy of this drive's: taken for one, its shard would spoil what is computed.
+      if (header.slot === slotOfDrive(header.layout, member.ordinal)) found.set(member, header);
     }
     return found;
   }
