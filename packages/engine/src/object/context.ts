@@ -2,11 +2,14 @@
 import type { Clock } from "../base/clock.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { ErasureSet, SetOperation } from "../set/erasure-set.ts";
+import type { ErasureSet } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
+import type { BucketTable } from "./bucket-table.ts";
 import type { ComputeDigest } from "./digests.ts";
 import type { EtagSetting } from "./etag.ts";
+import type { KeyGate } from "./key-gate.ts";
 import { keyHeadBytes } from "./keys.ts";
+import type { ChooseSet, Topology } from "./topology.ts";
 import { validateKey } from "./validate-key.ts";
 
 /** Settings of the object room: plain data, validated by the composition root. */
@@ -22,9 +25,10 @@ export interface ObjectSettings {
 export interface ObjectStoreDependencies {
   /** All sets, each once. */
   readonly sets: readonly ErasureSet[];
-  /** The set that keeps everything about an object key. Pure. */
-  readonly chooseSet: (bucketId: number, keyBytes: Uint8Array) => ErasureSet;
-  /** The set that keeps the buckets; one of `sets`. */
+  readonly chooseSet: ChooseSet;
+  /** Earlier mappings by which keys may still lie, where moving them has not ended. */
+  readonly previous?: readonly ChooseSet[] | undefined;
+  /** The set that keeps the buckets when none does yet; one of `sets`. */
   readonly homeSet: ErasureSet;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,15 +38,18 @@ export interface ObjectStoreDependencies {
   readonly checkOpen?: (() => void) | undefined;
 }
 
-/** Dependencies and the table of buckets. */
-export interface ObjectContext extends ObjectStoreDependencies {
-  readonly buckets: Map<string, BucketState>;
+/** Dependencies, the sets as they are now, and the table of buckets. */
+export interface ObjectContext extends Omit<ObjectStoreDependencies, "sets" | "chooseSet" | "previous" | "homeSet"> {
+  readonly topology: Topology;
+  readonly keyGate: KeyGate;
+  readonly buckets: BucketTable;
 }
 
 /** Where an object key lives. */
 export interface KeyAddress {
   readonly key: string;
   readonly bucket: BucketState;
+  /** The set that had the key when it was located: to be read in the same turn. Changes are committed by `commit-on-key.ts`. */
   readonly set: ErasureSet;
   /** Key of the current version. */
   readonly currentKey: Uint8Array;
@@ -63,24 +70,7 @@ export function locate(context: ObjectContext, bucketName: string, key: string):
   const bucket = requireBucket(context, bucketName);
   const currentKey = validateKey(bucket.record.id, key);
   const keyBytes = currentKey.subarray(keyHeadBytes);
-  return { key, bucket, currentKey, keyBytes, set: context.chooseSet(bucket.record.id, keyBytes) };
-}
-
-/** Commits an operation of a bucket through its gate: the bucket exists and stays as it is until the commit settles. @throws BUCKET_NOT_FOUND */
-export async function commitInBucket<T>(
-  bucket: BucketState,
-  set: ErasureSet,
-  operation: SetOperation<T>,
-  signal?: AbortSignal,
-): Promise<T> {
-  const entered = bucket.gate.enter();
-  if (entered !== undefined) await entered;
-  try {
-    if (bucket.deleted) throw bucketNotFound(bucket.name);
-    return await set.commit(operation, signal === undefined ? undefined : { signal });
-  } finally {
-    bucket.gate.leave();
-  }
+  return { key, bucket, currentKey, keyBytes, set: context.topology.ownerOf({ bucketId: bucket.record.id, keyBytes }) };
 }
 
 export function bucketNotFound(name: string): HoldfastError {

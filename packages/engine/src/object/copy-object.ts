@@ -49,7 +49,7 @@ export async function copyObject(
     ...opened.keptChecksums.filter((kept) => !declared.some((other) => other.name === kept.name && other.kept)),
   ];
   const body = await storeSource(context, address, opened, { checksums, signal: options.signal });
-  return { ...(await commitBody(address, { attributes, conditions }, body, options.signal)), sourceVersionId };
+  return { ...(await commitBody(context, { address, attributes, conditions }, body, options.signal)), sourceVersionId };
 }
 
 /** Stores the bytes of an opened source where `address` lives, ready to be committed. */

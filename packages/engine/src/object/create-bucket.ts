@@ -1,18 +1,18 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { dataMax, dataMaxWithFourParity, parityMax } from "../base/limits.ts";
-import type { ErasureProfile, SetTransaction } from "../set/erasure-set.ts";
+import type { ErasureProfile, ErasureSet, SetTransaction } from "../set/erasure-set.ts";
 import {
   type BucketRecord,
-  type BucketState,
   createBucketState,
   packBucketRecord,
   unpackBucketRecord,
   type Versioning,
 } from "./bucket-record.ts";
+import { BucketTable } from "./bucket-table.ts";
+import { commitHome } from "./commit-on-key.ts";
 import type { ObjectContext } from "./context.ts";
 import { bucketCounterKey, bucketKey, bucketNameOf, endOf, keyTags } from "./keys.ts";
-import { packRecord, recordVersion } from "./record-codec.ts";
-import { RecordFields } from "./record-fields.ts";
+import { packCounter, readCounter } from "./move-home.ts";
 import { invalidArgument, validateInteger, validateOptions } from "./validate.ts";
 import { validateBucketName } from "./validate-bucket-name.ts";
 
@@ -45,13 +45,13 @@ export async function createBucket(context: ObjectContext, name: string, options
     tx.put(bucketKey(name), packBucketRecord(record));
     return record;
   };
-  const record = await context.homeSet.commit({ decide }, options.signal === undefined ? undefined : { signal: options.signal });
+  const record = await commitHome(context, { decide }, options.signal === undefined ? undefined : { signal: options.signal });
   context.buckets.set(name, createBucketState(name, record));
 }
 
 /** All buckets of a home set, as they are committed. */
-export function loadBuckets(homeSet: ObjectContext["homeSet"]): Map<string, BucketState> {
-  const buckets = new Map<string, BucketState>();
+export function loadBuckets(homeSet: ErasureSet): BucketTable {
+  const buckets = new BucketTable();
   const start = Uint8Array.of(keyTags.bucket);
   homeSet.scan({ start, end: endOf(start) }, (key, entry) => {
     const name = bucketNameOf(key);
@@ -63,19 +63,19 @@ export function loadBuckets(homeSet: ObjectContext["homeSet"]): Map<string, Buck
 
 /** The next bucket id. Ids are never used again, so that what a lost commit may leave of a bucket never shows in another. */
 function takeBucketId(tx: SetTransaction): number {
-  const counter = tx.get(bucketCounterKey);
-  const id = counter === undefined ? 1 : new RecordFields(counter.value, "the bucket counter").integer(1);
-  tx.put(bucketCounterKey, packRecord([recordVersion, id + 1]));
-  return id;
+  const { nextId, generation } = readCounter(tx) ?? { nextId: 1, generation: 0 };
+  tx.put(bucketCounterKey, packCounter({ nextId: nextId + 1, generation }));
+  return nextId;
 }
 
-function validateErasure(context: ObjectContext, erasure: ErasureProfile): void {
+/** Checks that every set can be coded so. @throws ARGUMENT_INVALID */
+export function validateErasure(context: ObjectContext, erasure: ErasureProfile): void {
   if (typeof erasure !== "object" || erasure === null) throw invalidArgument("erasure", erasure, "must be { data, parity }");
   const { data, parity } = erasure;
   if (data === undefined || parity === undefined) throw invalidArgument("erasure", erasure, "must have both data and parity");
   validateInteger("erasure.parity", parity, { min: 0, max: parityMax });
   validateInteger("erasure.data", data, { min: 1, max: parity === parityMax ? dataMaxWithFourParity : dataMax });
-  const drives = Math.min(...context.sets.map((set) => set.driveCount));
+  const drives = Math.min(...context.topology.sets.map((set) => set.driveCount));
   if (data + parity > drives)
     throw invalidArgument("erasure", `${data}+${parity}`, `needs ${data + parity} drives, but a set has only ${drives}`);
 }

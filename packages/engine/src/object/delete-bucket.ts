@@ -1,4 +1,5 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
+import { commitHome } from "./commit-on-key.ts";
 import { bucketNotFound, type ObjectContext, requireBucket } from "./context.ts";
 import { bucketKey, endOf, keyHead, keyTags } from "./keys.ts";
 import { validateOptions } from "./validate.ts";
@@ -33,7 +34,7 @@ export async function deleteBucket(context: ObjectContext, name: string, options
         });
       }
     }
-    await context.homeSet.commit({ decide: (tx) => tx.delete(bucketKey(name)) });
+    await commitHome(context, { decide: (tx) => tx.delete(bucketKey(name)) });
     bucket.deleted = true;
     if (context.buckets.get(name) === bucket) context.buckets.delete(name);
   });
@@ -41,7 +42,7 @@ export async function deleteBucket(context: ObjectContext, name: string, options
 
 function holdsAny(context: ObjectContext, head: Uint8Array): boolean {
   let found = false;
-  for (const set of context.sets) {
+  for (const set of context.topology.sets) {
     set.scan({ start: head, end: endOf(head) }, () => {
       found = true;
       return false;

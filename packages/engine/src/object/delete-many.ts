@@ -41,7 +41,7 @@ export async function deleteMany(
       record(at, outcomeOf(error));
     }
   });
-  await commitMany(bucket, items, record, options.signal);
+  await commitMany(context, { bucket, items, signal: options.signal }, record);
   return results;
 }
 

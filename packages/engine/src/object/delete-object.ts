@@ -1,7 +1,8 @@
 import { throwIfAborted } from "../base/errors.ts";
 import type { SetTransaction } from "../set/erasure-set.ts";
 import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "./conditions.ts";
-import { commitInBucket, type KeyAddress, locate, type ObjectContext } from "./context.ts";
+import { commitOnKey } from "./commit-on-key.ts";
+import { type KeyAddress, locate, type ObjectContext } from "./context.ts";
 import { markerRecord, recordKinds } from "./object-record.ts";
 import { validateOptions } from "./validate.ts";
 import { parseVersionId, type VersionSelector, versionIdOf } from "./version-id.ts";
@@ -41,8 +42,7 @@ export async function deleteObject(
   validateOptions(options);
   throwIfAborted(options.signal);
   const plan = planDelete(context, bucketName, key, options);
-  const { bucket, set } = plan.address;
-  return commitInBucket(bucket, set, { decide: (tx) => decideDelete(tx, plan) }, options.signal);
+  return commitOnKey(context, plan.address, { decide: (tx) => decideDelete(tx, plan) }, options.signal);
 }
 
 /** Validates a delete. @throws BUCKET_NOT_FOUND, KEY_INVALID, VERSION_ID_INVALID, ARGUMENT_INVALID */

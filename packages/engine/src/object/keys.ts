@@ -22,6 +22,8 @@ export const keyTags = {
   upload: 0x50,
   /** Parts: of uploads under way, and packed segments of completed objects. */
   part: 0x60,
+  /** Keys of which this set holds a part only: all of it counts for nothing, because another set has the key whole (see move-key.ts). */
+  moving: 0x70,
 } as const;
 
 /** Tag and bucket id, before the object key. */
@@ -37,6 +39,9 @@ const scratchKey = scratch.subarray(keyHeadBytes);
 
 /** The key under which the next bucket id is kept. */
 export const bucketCounterKey: Uint8Array = Uint8Array.of(keyTags.counter, 0x01);
+
+/** The key under which a set keeps the order above which all of its orders are to be (see change-topology.ts). */
+export const orderFloorKey: Uint8Array = Uint8Array.of(keyTags.counter, 0x02);
 
 /** The key of a bucket's record. */
 export function bucketKey(name: string): Uint8Array {
@@ -106,6 +111,16 @@ export function uploadKey(bucketId: number, keyBytes: Uint8Array, uploadId: Uint
   key.set(head);
   key.set(uploadId, head.byteLength);
   return key;
+}
+
+/** The key of the mark that a set holds only a part of an object key. */
+export function movingKey(bucketId: number, keyBytes: Uint8Array): Uint8Array {
+  return escapedKey(keyTags.moving, bucketId, keyBytes);
+}
+
+/** The bucket's id in any key that starts with {@link keyHead}. */
+export function bucketIdOf(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset).getUint32(1);
 }
 
 /** The key of a part, or what all parts of an upload start with. */

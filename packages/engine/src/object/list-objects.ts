@@ -119,14 +119,16 @@ export function nameText(name: Uint8Array): string {
 }
 
 function readPage(context: ObjectContext, filter: ListFilter, after: Uint8Array | undefined, limit: number): ListedName<ObjectRecord>[] {
-  return mergeNames<ObjectRecord>(context.sets, limit, (set, last, setLimit) => {
-    const from = last?.name ?? after;
+  const { topology } = context;
+  return mergeNames<ObjectRecord>({ topology, bucketId: filter.bucketId, limit }, (page) => {
+    const from = page.last?.name ?? after;
     const start = from === undefined ? undefined : startAfterName(keyTags.current, filter, from);
-    return scanNames(set, {
+    return scanNames(page.set, {
       filter,
       tag: keyTags.current,
       start,
-      limit: setLimit,
+      limit: page.limit,
+      isShown: page.isShown,
       decode: (_key, entry) => unpackObjectRecord(entry.value),
     });
   });

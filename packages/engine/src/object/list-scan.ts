@@ -31,6 +31,8 @@ export interface NameScan<T> {
   /** First index key to look at; where the filter's prefix starts when undefined. */
   readonly start: Uint8Array | undefined;
   readonly limit: number;
+  /** Answers whether a key is shown; all are when undefined. */
+  readonly isShown?: ((name: Uint8Array) => boolean) | undefined;
   readonly decode: (indexKey: Uint8Array, entry: SetEntry, suffixAt: number) => T;
 }
 
@@ -46,6 +48,7 @@ export function scanNames<T>(set: ErasureSet, scan: NameScan<T>): ListedName<T>[
       tag === keyTags.current ? { keyBytes: indexKey.subarray(keyHeadBytes), suffixAt: 0 } : unescapeKey(indexKey);
     const folder = commonPrefix(filter, keyBytes);
     if (folder === undefined) {
+      if (scan.isShown?.(keyBytes) === false) return true;
       names.push({ name: keyBytes, value: decode(indexKey, entry(), suffixAt) });
       return names.length < limit;
     }

@@ -9,7 +9,7 @@ import type { ErasureSet } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
 import { bucketNotFound, type KeyAddress, type ObjectContext } from "./context.ts";
 import { currentKey, keyHeadBytes, keyTags, versionKey } from "./keys.ts";
-import { mergeNames } from "./list-merge.ts";
+import { mergeNames, type SetPage } from "./list-merge.ts";
 import { type ListedPrefix, type ListOptions, nameText, type ParsedListOptions, parseListOptions } from "./list-objects.ts";
 import { commonPrefix, type ListedName, type ListFilter, notBefore, scanNames, startAfterName } from "./list-scan.ts";
 import { type ObjectRecord, recordKinds, unpackObjectRecord } from "./object-record.ts";
@@ -104,20 +104,20 @@ function readPage(
   position: Position | undefined,
   limit: number,
 ): ListedName<FoundVersion>[] {
-  return mergeNames<FoundVersion>(context.sets, limit, (set, last, setLimit) => {
-    return readSet(set, listing, last === undefined ? position : positionOf(last), setLimit);
+  const { topology } = context;
+  return mergeNames<FoundVersion>({ topology, bucketId: listing.filter.bucketId, limit }, (page) => {
+    return readSet(page, listing, page.last === undefined ? position : positionOf(page.last));
   });
 }
 
 function readSet(
-  set: ErasureSet,
+  { set, limit, isShown }: SetPage<FoundVersion>,
   { bucket, filter }: ParsedListOptions,
   position: Position | undefined,
-  limit: number,
 ): ListedName<FoundVersion>[] {
   const scan = (tag: number, most: number): ListedName<ObjectRecord>[] => {
     const start = position === undefined ? undefined : startAt(tag, filter, position);
-    return scanNames(set, { filter, tag, start, limit: most, decode: (_key, entry) => unpackObjectRecord(entry.value) });
+    return scanNames(set, { filter, tag, start, limit: most, isShown, decode: (_key, entry) => unpackObjectRecord(entry.value) });
   };
   const current = scan(keyTags.current, limit + 1);
   if (position !== undefined && isPassed(current[0], position)) current.shift();
@@ -186,7 +186,7 @@ function startPosition(
     return undefined;
   }
   if (typeof selector !== "string") return { name: startAfter, afterOrder: selector };
-  const set = context.chooseSet(bucket.record.id, startAfter);
+  const set = context.topology.ownerOf({ bucketId: bucket.record.id, keyBytes: startAfter });
   const order = selectVersion(set, addressOf(set, bucket, startAfter), selector)?.record.order;
   return { name: startAfter, afterOrder: order ?? Number.MAX_SAFE_INTEGER };
 }

@@ -3,7 +3,8 @@ import { type HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { operationBytesMax, operationRecordsMax } from "../base/limits.ts";
 import type { ErasureSet, SetTransaction } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
-import { commitInBucket, type KeyAddress } from "./context.ts";
+import { commitOnKey, insideGates, keyOf } from "./commit-on-key.ts";
+import type { KeyAddress, ObjectContext } from "./context.ts";
 
 /** One small operation. */
 export interface ManyItem<T> {
@@ -25,6 +26,9 @@ const recordsPerItem = 4;
 /** Bytes of a record beside its key and payload: a generous mean, so that commits stay near their bound. */
 const recordBytes = 256;
 
+/** Keys in transit that are moved and changed at the same time. */
+const keysInTransitAtOnceMax = 16;
+
 interface Group<T> {
   readonly items: ManyItem<T>[];
   readonly seen: Set<string>;
@@ -36,20 +40,31 @@ export function isRepeatable(address: KeyAddress): boolean {
   return address.bucket.record.versioning === "off";
 }
 
+/** Many small operations of one bucket. */
+export interface ManyWork<T> {
+  readonly bucket: BucketState;
+  readonly items: readonly ManyItem<T>[];
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Commits all items, in order for each key. Operating errors are outcomes, not thrown. */
-export async function commitMany<T>(
-  bucket: BucketState,
-  items: readonly ManyItem<T>[],
-  record: RecordOutcome<T>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const open = new Map<ErasureSet, Group<T>>();
+export async function commitMany<T>(context: ObjectContext, work: ManyWork<T>, record: RecordOutcome<T>): Promise<void> {
+  const { topology } = context;
+  const left: ManyItem<T>[] = [];
   const commits: Promise<void>[] = [];
-  for (const item of items) {
-    const { set } = item.address;
+  const open = new Map<ErasureSet, Group<T>>();
+  const close = (set: ErasureSet, group: Group<T>): void => {
+    commits.push(commitGroup(context, { ...work, items: group.items, set }, record).then((isDone) => void (isDone || left.push(...group.items))));
+  };
+  for (const item of work.items) {
+    if (!topology.isSettled(keyOf(item.address))) {
+      left.push(item);
+      continue;
+    }
+    const set = topology.choose(keyOf(item.address));
     let group = open.get(set);
     if (group !== undefined && !hasRoom(group, item)) {
-      commits.push(commitGroup(bucket, set, group, record, signal));
+      close(set, group);
       group = undefined;
     }
     if (group === undefined) {
@@ -58,8 +73,32 @@ export async function commitMany<T>(
     }
     add(group, item);
   }
-  for (const [set, group] of open) commits.push(commitGroup(bucket, set, group, record, signal));
+  for (const [set, group] of open) close(set, group);
   await Promise.all(commits);
+  if (left.length > 0) await commitSingly(context, { ...work, items: left }, record);
+}
+
+/** Commits items on their own, one after another for each key: those whose keys are being moved. */
+async function commitSingly<T>(context: ObjectContext, { bucket, items, signal }: ManyWork<T>, record: RecordOutcome<T>): Promise<void> {
+  const byKey = new Map<string, ManyItem<T>[]>();
+  for (const item of items.toSorted((a, b) => a.at - b.at)) {
+    const { key } = item.address;
+    byKey.set(key, [...(byKey.get(key) ?? []), item]);
+  }
+  const waiting = [...byKey.values()];
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      for (const { at, address, bytes, decide } of next) {
+        const operation = {
+          profile: bucket.record.erasure,
+          payloads: bytes === undefined ? [] : [bytes],
+          decide: (tx: SetTransaction): T => decide(tx, bytes === undefined ? undefined : 0),
+        };
+        record(at, await commitOnKey(context, address, operation, signal).catch(outcomeOf));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(keysInTransitAtOnceMax, waiting.length) }, lane));
 }
 
 function hasRoom<T>(group: Group<T>, item: ManyItem<T>): boolean {
@@ -78,30 +117,37 @@ function bytesOf<T>(item: ManyItem<T>): number {
   return recordBytes + item.address.keyBytes.byteLength + (item.bytes?.byteLength ?? 0);
 }
 
+/** Commits a group in its set; false when some of its keys are in transit or mapped elsewhere by now: then nothing was done. */
 async function commitGroup<T>(
-  bucket: BucketState,
-  set: ErasureSet,
-  group: Group<T>,
+  context: ObjectContext,
+  { bucket, items, signal, set }: ManyWork<T> & { readonly set: ErasureSet },
   record: RecordOutcome<T>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<boolean> {
+  const { topology } = context;
+  const { generation } = topology;
   const payloads: Uint8Array[] = [];
-  const numbers = group.items.map(({ bytes }) => (bytes === undefined ? undefined : payloads.push(bytes) - 1));
+  const numbers = items.map(({ bytes }) => (bytes === undefined ? undefined : payloads.push(bytes) - 1));
   const decide = (tx: SetTransaction): (T | { readonly error: HoldfastError })[] =>
-    group.items.map((item, i) => {
+    items.map((item, i) => {
       try {
         return item.decide(tx, numbers[i]);
       } catch (error) {
         return { error: refusal(error) };
       }
     });
+  const operation = { profile: bucket.record.erasure, payloads, decide };
   try {
-    const outcomes = await commitInBucket(bucket, set, { profile: bucket.record.erasure, payloads, decide }, signal);
-    for (let i = 0; i < outcomes.length; i++) record((group.items[i] as ManyItem<T>).at, outcomes[i] as T);
+    const outcomes = await insideGates(context, bucket, async () => {
+      if (topology.generation !== generation) return undefined;
+      return set.commit(operation, signal === undefined ? undefined : { signal });
+    });
+    if (outcomes === undefined) return false;
+    for (let i = 0; i < outcomes.length; i++) record((items[i] as ManyItem<T>).at, outcomes[i] as T);
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
-    for (const { at } of group.items) record(at, { error });
+    for (const { at } of items) record(at, { error });
   }
+  return true;
 }
 
 /** A decision's refusal comes before it changes anything, so the others of the commit go on; whatever else it throws ends the commit. */

@@ -9,6 +9,9 @@ import { type BucketInfo, bucketInfo } from "./bucket-info.ts";
 import type { ObjectContext, ObjectStoreDependencies } from "./context.ts";
 import { type CreateBucketOptions, createBucket, loadBuckets } from "./create-bucket.ts";
 import { deleteBucket, type SignalOptions } from "./delete-bucket.ts";
+import { KeyGate } from "./key-gate.ts";
+import { findHome } from "./move-home.ts";
+import { Topology } from "./topology.ts";
 import { validateOptions } from "./validate.ts";
 
 /**
@@ -55,8 +58,10 @@ export class ObjectStore {
 
 /** An object store over opened sets; reads the table of buckets from the home set. @throws FORMAT_TOO_NEW, INDEX_DAMAGED */
 export function createObjectStore(dependencies: ObjectStoreDependencies): ObjectStore {
-  const { sets, homeSet, settings } = dependencies;
-  invariant(sets.includes(homeSet), "the home set is one of the sets");
+  const { sets, chooseSet, previous = [], homeSet: firstHome, ...rest } = dependencies;
+  const { settings } = rest;
   invariant(settings.inlineBytes >= 0 && settings.inlineBytes <= operationBytesMax, "a body packed into the log fits an operation");
-  return new ObjectStore({ ...dependencies, buckets: loadBuckets(homeSet) });
+  const homeSet = findHome(sets, firstHome);
+  const topology = new Topology({ sets, chooseSet, previous }, homeSet);
+  return new ObjectStore({ ...rest, topology, keyGate: new KeyGate(), buckets: loadBuckets(homeSet) });
 }

@@ -1,5 +1,6 @@
 import { throwIfAborted } from "../base/errors.ts";
-import { commitInBucket, locate, type ObjectContext } from "./context.ts";
+import { commitOnKey } from "./commit-on-key.ts";
+import { locate, type ObjectContext } from "./context.ts";
 import { findObject } from "./find-object.ts";
 import { packObjectRecord, type StoredPairs } from "./object-record.ts";
 import { expandPairs } from "./pairs.ts";
@@ -56,9 +57,9 @@ async function replaceTags(
   throwIfAborted(options.signal);
   const selector = parseVersionId(options.versionId);
   const address = locate(context, bucketName, key);
-  await commitInBucket(
-    address.bucket,
-    address.set,
+  await commitOnKey(
+    context,
+    address,
     {
       decide(tx) {
         const { indexKey, entry, record } = findObject(tx, address, selector);

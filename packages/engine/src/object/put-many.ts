@@ -62,7 +62,7 @@ export async function putMany(
     results[at] = "error" in outcome ? failed(entry, outcome.error) : Object.assign(outcome, { ok: true as const });
   };
   await Promise.all([
-    commitMany(bucket, small, record, options.signal),
+    commitMany(context, { bucket, items: small, signal: options.signal }, record),
     putLarge(context, bucketName, { entries, large, signal: options.signal }, record),
   ]);
   return results;

@@ -3,8 +3,7 @@
  * decides, in the set's order, on conditions and versions. A body up to the inline limit travels in the commit; a larger one is
  * written as a blob first, which is discarded unless the commit names it.
  */
-import { isHoldfastError, throwIfAborted } from "../base/errors.ts";
-import type { BlobLocation, ErasureSet, SetTransaction } from "../set/erasure-set.ts";
+import type { BlobLocation, SetOperation, SetTransaction } from "../set/erasure-set.ts";
 import { type ObjectAttributes, parseAttributes } from "./attributes.ts";
 import { discardBody, type ObjectBody, takeBody } from "./body.ts";
 import type { BodyOptions } from "./body-puller.ts";
@@ -16,8 +15,9 @@ import {
   parseChecksums,
   publicChecksums,
 } from "./checksums.ts";
+import { commitBlobOnKey, commitOnKey, keyOf, type PlacedBlob } from "./commit-on-key.ts";
 import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "./conditions.ts";
-import { commitInBucket, type KeyAddress, locate, type ObjectContext } from "./context.ts";
+import { type KeyAddress, locate, type ObjectContext } from "./context.ts";
 import type { DigestName } from "./digests.ts";
 import { etagDigest, etagOf } from "./etag.ts";
 import { recordKinds, type StoredAttributes, type StoredChecksums } from "./object-record.ts";
@@ -56,8 +56,11 @@ export interface PutPlan {
   readonly blob: BlobLocation | undefined;
 }
 
-/** A body ready to be committed. */
-export type StoredBody = Pick<PutPlan, "etag" | "sizeBytes" | "checksums" | "blob"> & { readonly bytes: Uint8Array | undefined };
+/** A body ready to be committed: in memory, or as a blob. */
+export interface StoredBody extends Pick<PutPlan, "etag" | "sizeBytes" | "checksums"> {
+  readonly bytes: Uint8Array | undefined;
+  readonly placed: PlacedBlob | undefined;
+}
 
 /** Puts an object. */
 export async function putObject(
@@ -77,10 +80,10 @@ export async function putObject(
     const ready = taken instanceof Promise ? await taken : taken;
     if (ready.bytes !== undefined) {
       const digested = digestBytes(context, ready.bytes, checksums);
-      return await commitPut({ address, attributes, conditions, ...digested }, ready.bytes, options.signal);
+      return await commitBody(context, { address, attributes, conditions }, digested, options.signal);
     }
     const stored = await writeLargeBody(context, address, ready.stream, { checksums, signal: options.signal });
-    return await commitBody(address, { attributes, conditions }, stored, options.signal);
+    return await commitBody(context, { address, attributes, conditions }, stored, options.signal);
   } catch (error) {
     discardBody(body);
     throw error;
@@ -94,7 +97,7 @@ export function digestBytes(context: ObjectContext, bytes: Uint8Array, checksums
   const digest = computeDigest(etagName, bytes);
   const kept =
     checksums.length === 0 ? undefined : checkDigests(checksums, (name) => (name === etagName ? digest : computeDigest(name, bytes)));
-  return { etag: etagOf(settings.etag, digest), sizeBytes: bytes.byteLength, checksums: kept, blob: undefined, bytes };
+  return { etag: etagOf(settings.etag, digest), sizeBytes: bytes.byteLength, checksums: kept, bytes, placed: undefined };
 }
 
 /** Writes a large body as a blob and verifies its digests; nothing is left behind when that fails. @throws CHECKSUM_MISMATCH */
@@ -106,7 +109,8 @@ export async function writeLargeBody(
 ): Promise<StoredBody> {
   const etagName = etagDigest(context.settings.etag);
   const digests = [...new Set<DigestName>([etagName, ...options.checksums.map((checksum) => checksum.name)])];
-  const written = await address.set.writeBlob(stream, { digests, profile: address.bucket.record.erasure, signal: options.signal });
+  const set = context.topology.choose(keyOf(address));
+  const written = await set.writeBlob(stream, { digests, profile: address.bucket.record.erasure, signal: options.signal });
   const digestOf = (name: DigestName): Uint8Array => written.digests.get(name) as Uint8Array;
   try {
     const checksums = checkDigests(options.checksums, digestOf);
@@ -114,53 +118,31 @@ export async function writeLargeBody(
       etag: etagOf(context.settings.etag, digestOf(etagName)),
       sizeBytes: written.sizeBytes,
       checksums,
-      blob: written.blob,
       bytes: undefined,
+      placed: { set, blob: written.blob },
     };
   } catch (error) {
-    await address.set.discardBlob(written.blob);
+    await set.discardBlob(written.blob);
     throw error;
   }
 }
 
-/** Commits a body, packed or blob, as the new version of a key. */
-export async function commitBody(
-  address: KeyAddress,
-  facts: Pick<PutPlan, "attributes" | "conditions">,
-  body: StoredBody,
+/** Commits a body as the new version of a key. */
+export function commitBody(
+  context: ObjectContext,
+  facts: Pick<PutPlan, "address" | "attributes" | "conditions">,
+  { etag, sizeBytes, checksums, bytes, placed }: StoredBody,
   signal: AbortSignal | undefined,
 ): Promise<PutResult> {
-  const plan: PutPlan = { address, ...facts, etag: body.etag, sizeBytes: body.sizeBytes, checksums: body.checksums, blob: body.blob };
-  const { blob } = body;
-  if (blob === undefined) return commitPut(plan, body.bytes, signal);
-  return withBlob(address.set, blob, signal, () => commitPut(plan, undefined, undefined));
-}
-
-/**
- * Runs a commit that names a blob, and discards the blob when it did not happen. The signal is looked at before, not during: a commit
- * given up on half-way could still happen, and its blob would be gone.
- */
-export async function withBlob<T>(
-  set: ErasureSet,
-  blob: BlobLocation,
-  signal: AbortSignal | undefined,
-  commit: () => Promise<T>,
-): Promise<T> {
-  try {
-    throwIfAborted(signal);
-    return await commit();
-  } catch (error) {
-    const mayHaveHappened = isHoldfastError(error) && error.details.indeterminate === true;
-    if (!mayHaveHappened) await set.discardBlob(blob);
-    throw error;
-  }
-}
-
-function commitPut(plan: PutPlan, bytes: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<PutResult> {
-  const { bucket, set } = plan.address;
+  const { address } = facts;
   const payloads = bytes === undefined || bytes.byteLength === 0 ? [] : [bytes];
   const payload = payloads.length === 0 ? undefined : 0;
-  return commitInBucket(bucket, set, { profile: bucket.record.erasure, payloads, decide: (tx) => decidePut(tx, plan, payload) }, signal);
+  const operationFor = (blob: BlobLocation | undefined): SetOperation<PutResult> => {
+    const plan: PutPlan = { ...facts, etag, sizeBytes, checksums, blob };
+    return { profile: address.bucket.record.erasure, payloads, decide: (tx) => decidePut(tx, plan, payload) };
+  };
+  if (placed !== undefined) return commitBlobOnKey(context, address, { placed, operationFor }, signal);
+  return commitOnKey(context, address, operationFor(undefined), signal);
 }
 
 /** Decides on a put, in the set's order. @throws PRECONDITION_FAILED, OBJECT_NOT_FOUND */

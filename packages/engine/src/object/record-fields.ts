@@ -24,6 +24,11 @@ export class RecordFields {
     return isInteger(field) && field < bound ? field : this.#fail(at);
   }
 
+  /** Such an integer, or zero where it was left out. @throws INDEX_DAMAGED */
+  integerOrZero(at: number): number {
+    return this.#optional<number>(at, isInteger) ?? 0;
+  }
+
   /** An entity tag as stored: the 16 bytes of a digest, or text. @throws INDEX_DAMAGED */
   etag(at: number): Uint8Array | string {
     const field = this.#fields[at];

@@ -1,5 +1,6 @@
 import { throwIfAborted } from "../base/errors.ts";
 import { packBucketRecord, type Versioning } from "./bucket-record.ts";
+import { commitHome } from "./commit-on-key.ts";
 import { bucketNotFound, type ObjectContext, requireBucket } from "./context.ts";
 import type { SignalOptions } from "./delete-bucket.ts";
 import { bucketKey } from "./keys.ts";
@@ -25,7 +26,7 @@ export async function setVersioning(
   await bucket.gate.alone(async () => {
     if (bucket.deleted) throw bucketNotFound(name);
     const record = { ...bucket.record, versioning };
-    await context.homeSet.commit({ decide: (tx) => tx.put(bucketKey(name), packBucketRecord(record)) });
+    await commitHome(context, { decide: (tx) => tx.put(bucketKey(name), packBucketRecord(record)) });
     bucket.record = record;
   });
 }

@@ -13,6 +13,7 @@ import type { Random } from "../base/random.ts";
 import {
   type BlobLocation,
   type BlobReader,
+  type CommitOptions,
   type ErasureSet,
   type KeyRange,
   type PackedPayload,
@@ -102,11 +103,12 @@ class ModelSet implements MemorySet {
     this.#map.scan(range, visit);
   }
 
-  commit<T>(operation: SetOperation<T>, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<T> {
+  commit<T>(operation: SetOperation<T>, options: CommitOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#queue.push(() => {
         try {
           if (options.signal?.aborted === true) throw abortedError(options.signal);
+          this.#order = Math.max(this.#order, options.orderAbove ?? 0);
           resolve(this.#run(operation));
         } catch (error) {
           reject(error);
@@ -143,7 +145,7 @@ class ModelSet implements MemorySet {
 
   openBlob(location: BlobLocation): BlobReader {
     const blob = this.#blob(location);
-    invariant(blob.named && !blob.removed, "a blob opened is named and not given up");
+    invariant(!blob.removed, "a blob opened is not given up");
     blob.pins++;
     let open = true;
     return {

@@ -1,5 +1,6 @@
 import { throwIfAborted } from "../../base/errors.ts";
-import { commitInBucket, type ObjectContext } from "../context.ts";
+import { commitOnKey } from "../commit-on-key.ts";
+import type { ObjectContext } from "../context.ts";
 import { validateOptions } from "../validate.ts";
 import { locateUpload, readParts, requireUpload, type UploadReference } from "./find-upload.ts";
 
@@ -13,9 +14,9 @@ export async function abortUpload(
   validateOptions(options);
   throwIfAborted(options.signal);
   const address = locateUpload(context, bucketName, upload);
-  await commitInBucket(
-    address.bucket,
-    address.set,
+  await commitOnKey(
+    context,
+    address,
     {
       decide(tx) {
         requireUpload(tx, address);

@@ -7,8 +7,9 @@
 import { HoldfastError, throwIfAborted } from "../../base/errors.ts";
 import { objectBytesMax, partBytesMin, partsMax } from "../../base/limits.ts";
 import type { SetTransaction } from "../../set/erasure-set.ts";
+import { commitOnKey } from "../commit-on-key.ts";
 import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "../conditions.ts";
-import { commitInBucket, type ObjectContext } from "../context.ts";
+import type { ObjectContext } from "../context.ts";
 import { bareEtag, multipartEtagOf } from "../etag.ts";
 import { type ObjectRecord, recordKinds } from "../object-record.ts";
 import { type PutResult, putResult } from "../put-object.ts";
@@ -53,7 +54,7 @@ export async function completeUpload(
   const conditions = parseConditions(options);
   const address = locateUpload(context, bucketName, upload);
   const plan: CompletePlan = { address, wanted: parts, conditions, contentLength: options.contentLength };
-  return commitInBucket(address.bucket, address.set, { decide: (tx) => decideComplete(tx, context, plan) }, options.signal);
+  return commitOnKey(context, address, { decide: (tx) => decideComplete(tx, context, plan) }, options.signal);
 }
 
 function decideComplete(tx: SetTransaction, context: ObjectContext, plan: CompletePlan): PutResult {

@@ -36,5 +36,5 @@ export async function copyPart(
   const source = await openSource(context, bucketName, part.source, { range: options.range });
   const body = await storeSource(context, address, source, { checksums: [], signal: options.signal });
   const sourceVersionId = source.address.bucket.record.versioning === "off" ? undefined : versionIdOf(source.record);
-  return { ...(await commitPart(address, part.partNumber, body, options.signal)), sourceVersionId };
+  return { ...(await commitPart(context, address, { partNumber: part.partNumber, body }, options.signal)), sourceVersionId };
 }

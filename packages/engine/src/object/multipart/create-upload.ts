@@ -1,7 +1,8 @@
 import { concatBytes, toHex } from "../../base/bytes.ts";
 import { throwIfAborted } from "../../base/errors.ts";
 import { type ObjectAttributes, parseAttributes } from "../attributes.ts";
-import { commitInBucket, locate, type ObjectContext } from "../context.ts";
+import { commitOnKey } from "../commit-on-key.ts";
+import { locate, type ObjectContext } from "../context.ts";
 import { uploadIdBytes, uploadKey } from "../keys.ts";
 import { validateOptions } from "../validate.ts";
 import { packUploadRecord } from "./upload-record.ts";
@@ -23,10 +24,10 @@ export async function createUpload(
   const address = locate(context, bucketName, key);
   const attributes = parseAttributes(options);
   const salt = context.random.bytes(uploadIdBytes - 8);
-  const { bucket, set, keyBytes } = address;
-  const uploadId = await commitInBucket(
-    bucket,
-    set,
+  const { bucket, keyBytes } = address;
+  const uploadId = await commitOnKey(
+    context,
+    address,
     {
       decide(tx) {
         const id = concatBytes([orderInBytes(tx.order), salt]);

@@ -44,7 +44,9 @@ export async function listUploads(context: ObjectContext, bucketName: string, op
   validateInteger("maxUploads", options.maxUploads, { min: 0, max: listPageMax });
   const maxUploads = options.maxUploads ?? listPageMax;
   const uploadId = parseMarker(options.startAfterUploadId, startAfter);
-  const names = mergeNames<FoundUpload>(context.sets, maxUploads === 0 ? 0 : maxUploads + 1, (set, last, limit) => {
+  const { topology } = context;
+  const listing = { topology, bucketId: filter.bucketId, limit: maxUploads === 0 ? 0 : maxUploads + 1 };
+  const names = mergeNames<FoundUpload>(listing, ({ set, last, limit, isShown }) => {
     const name = last?.name ?? startAfter;
     const start = name === undefined ? undefined : startAt(filter, name, last === undefined ? uploadId : last.value?.uploadId);
     return scanNames(set, {
@@ -52,6 +54,7 @@ export async function listUploads(context: ObjectContext, bucketName: string, op
       tag: keyTags.upload,
       start,
       limit,
+      isShown,
       decode: (indexKey, entry, suffixAt) => ({ uploadId: indexKey.slice(suffixAt), startedMs: unpackUploadRecord(entry.value).startedMs }),
     });
   });

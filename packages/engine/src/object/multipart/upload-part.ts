@@ -1,11 +1,12 @@
 import { partsMax } from "../../base/limits.ts";
-import type { SetTransaction } from "../../set/erasure-set.ts";
+import type { BlobLocation, SetOperation, SetTransaction } from "../../set/erasure-set.ts";
 import { discardBody, type ObjectBody, takeBody } from "../body.ts";
 import type { BodyOptions } from "../body-puller.ts";
 import { type DeclaredChecksums, type ObjectChecksums, parseChecksums, publicChecksums } from "../checksums.ts";
-import { commitInBucket, type ObjectContext } from "../context.ts";
+import { commitBlobOnKey, commitOnKey } from "../commit-on-key.ts";
+import type { ObjectContext } from "../context.ts";
 import { partKey } from "../keys.ts";
-import { digestBytes, type StoredBody, withBlob, writeLargeBody } from "../put-object.ts";
+import { digestBytes, type StoredBody, writeLargeBody } from "../put-object.ts";
 import { invalidArgument, validateInteger, validateOptions } from "../validate.ts";
 import { findPart, locateUpload, requireUpload, type UploadAddress, type UploadReference } from "./find-upload.ts";
 import { packPartRecord } from "./upload-record.ts";
@@ -47,30 +48,29 @@ export async function uploadPart(
       taken.bytes === undefined
         ? await writeLargeBody(context, address, taken.stream, { checksums, signal: options.signal })
         : digestBytes(context, taken.bytes, checksums);
-    return await commitPart(address, part.partNumber, body, options.signal);
+    return await commitPart(context, address, { partNumber: part.partNumber, body }, options.signal);
   } catch (error) {
     discardBody(part.body);
     throw error;
   }
 }
 
-/** Commits a part's body, packed or blob. @throws UPLOAD_NOT_FOUND */
+/** Commits a part's body. @throws UPLOAD_NOT_FOUND */
 export function commitPart(
+  context: ObjectContext,
   address: UploadAddress,
-  partNumber: number,
-  body: StoredBody,
+  part: { readonly partNumber: number; readonly body: StoredBody },
   signal: AbortSignal | undefined,
 ): Promise<UploadedPart> {
-  const { bucket, set } = address;
-  const payloads = body.bytes === undefined || body.bytes.byteLength === 0 ? [] : [body.bytes];
-  const commit = (commitSignal?: AbortSignal): Promise<UploadedPart> =>
-    commitInBucket(
-      bucket,
-      set,
-      { profile: bucket.record.erasure, payloads, decide: (tx) => decidePart(tx, address, partNumber, body) },
-      commitSignal,
-    );
-  return body.blob === undefined ? commit(signal) : withBlob(set, body.blob, signal, () => commit());
+  const { bytes, placed } = part.body;
+  const payloads = bytes === undefined || bytes.byteLength === 0 ? [] : [bytes];
+  const operationFor = (blob: BlobLocation | undefined): SetOperation<UploadedPart> => ({
+    profile: address.bucket.record.erasure,
+    payloads,
+    decide: (tx) => decidePart(tx, address, { ...part, blob }),
+  });
+  if (placed !== undefined) return commitBlobOnKey(context, address, { placed, operationFor }, signal);
+  return commitOnKey(context, address, operationFor(undefined), signal);
 }
 
 /** @throws ARGUMENT_INVALID */
@@ -79,12 +79,16 @@ export function validatePartNumber(partNumber: number): void {
   validateInteger("partNumber", partNumber, { min: 1, max: partsMax });
 }
 
-function decidePart(tx: SetTransaction, address: UploadAddress, partNumber: number, body: StoredBody): UploadedPart {
+function decidePart(
+  tx: SetTransaction,
+  address: UploadAddress,
+  { partNumber, body, blob }: { readonly partNumber: number; readonly body: StoredBody; readonly blob: BlobLocation | undefined },
+): UploadedPart {
   requireUpload(tx, address);
   const replaced = findPart(tx, address, partNumber)?.record.blob;
   if (replaced !== undefined) tx.removeBlob(replaced);
-  if (body.blob !== undefined) tx.addBlob(body.blob);
-  const { sizeBytes, etag, checksums, blob } = body;
+  if (blob !== undefined) tx.addBlob(blob);
+  const { sizeBytes, etag, checksums } = body;
   const record = packPartRecord({ sizeBytes, modifiedMs: tx.timeMs, etag, blob, checksums });
   const payload = body.bytes === undefined || sizeBytes === 0 ? undefined : 0;
   tx.put(partKey(address.bucket.record.id, address.uploadId, partNumber), record, payload);
