@@ -14,6 +14,7 @@ import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { createSeededRandom } from "../base/random.ts";
 import { KiB } from "../base/units.ts";
 import { computeDigest } from "../codec/digest.ts";
+import type { Drive } from "../drive/drive.ts";
 import { openStore, type Store } from "../engine.ts";
 import type { Bucket } from "../object/bucket.ts";
 import { CrashWorld } from "./crash-drive.ts";
@@ -31,6 +32,9 @@ export interface TrialReport {
   readonly unanswered: number;
 }
 
+/** Puts something between the store and a drive of a trial. */
+export type WatchDrive = (drive: Drive, number: number) => Drive;
+
 const clients = 8;
 const keys = ["a", "b", "c"];
 const crashesMax = 6;
@@ -46,8 +50,8 @@ const settings = {
 } as const;
 
 /** Runs one history. */
-export async function runRegisterTrial(seed: number, shape: TrialShape): Promise<TrialReport> {
-  const trial = new Trial(seed, shape);
+export async function runRegisterTrial(seed: number, shape: TrialShape, watch: WatchDrive = (drive) => drive): Promise<TrialReport> {
+  const trial = new Trial(seed, shape, watch);
   await trial.run();
   const { operations } = trial.recorder;
   return { operations, crashes: trial.crashes, unanswered: operations.filter(({ answer }) => answer === undefined).length };
@@ -58,12 +62,14 @@ class Trial {
   crashes = 0;
   readonly #seed: number;
   readonly #shape: TrialShape;
+  readonly #watch: WatchDrive;
   readonly #random: ReturnType<typeof createSeededRandom>;
   #world: CrashWorld;
   #bodies = 0;
 
-  constructor(seed: number, shape: TrialShape) {
+  constructor(seed: number, shape: TrialShape, watch: WatchDrive) {
     this.#seed = seed;
+    this.#watch = watch;
     this.#shape = shape;
     this.#random = createSeededRandom(seed);
     this.#world = CrashWorld.create(shape.data + shape.parity, seed);
@@ -110,7 +116,7 @@ class Trial {
         wrapDrive: (_, path) => {
           const number = Number(path.split(":")[1]);
           if (absent.has(number)) throw new HoldfastError("DRIVE_NOT_FOUND", `${path} is away`);
-          return drives[number] as (typeof drives)[number];
+          return this.#watch(drives[number] as Drive, number);
         },
       },
     );
