@@ -82,6 +82,14 @@ export class CrashBytes {
     });
   }
 
+  /** Flips one bit for good, as bit rot does. */
+  rot(bit: number): void {
+    if (this.size === 0) return;
+    const at = bit % (this.size * 8);
+    this.#cached = flipped(this.#cached, at);
+    if (at >> 3 < this.#durable.byteLength) this.#durable = flipped(this.#durable, at);
+  }
+
   /** What a restart finds. */
   afterCrash(kind: CrashKind, chance: CrashChance): Uint8Array {
     if (kind === "process kill") return this.#cached;
@@ -123,6 +131,12 @@ function junk(position: number, length: number, chance: CrashChance): Uint8Array
     state = Math.imul(state, 0x2c1b3c6d) + 0x297a2d39;
     return state >>> 24;
   });
+}
+
+function flipped(content: Uint8Array, bit: number): Uint8Array {
+  const result = content.slice();
+  result[bit >> 3] = (result[bit >> 3] as number) ^ (1 << (bit & 7));
+  return result;
 }
 
 function resized(content: Uint8Array, length: number): Uint8Array {

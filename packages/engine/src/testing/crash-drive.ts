@@ -80,7 +80,12 @@ export class CrashWorld implements PowerLine {
 
   /** The drives as they are now, with everything that is in doubt; `crash` it later. */
   freeze(): CrashWorld {
-    const world = new CrashWorld([], 0);
+    return this.kill(0);
+  }
+
+  /** Fresh drives after the death of the process alone: everything written is there, and as doubtful as it was until it is synced again. */
+  kill(seed: number): CrashWorld {
+    const world = new CrashWorld([], seed);
     world.#drives = this.drives.map((drive) => drive.freeze(world));
     return world;
   }
@@ -158,6 +163,11 @@ export class CrashDrive implements Drive {
     return new Map([...this.#files].map(([name, file]) => [name, file.cached]));
   }
 
+  /** Flips one bit of a file for good. */
+  rot(name: string, bit: number): void {
+    this.#find(name).rot(bit);
+  }
+
   readFile(name: string): Promise<Uint8Array> {
     return this.#world.look(() => this.#find(name).cached.slice());
   }
@@ -181,7 +191,8 @@ export class CrashDrive implements Drive {
 
   async remove(name: string): Promise<void> {
     await this.#world.step();
-    await this.#change(name, undefined);
+    // Of a file that is not there nothing is made durable, either.
+    if (this.#files.has(name)) await this.#change(name, undefined);
   }
 
   async removeFolder(): Promise<void> {}
@@ -190,6 +201,9 @@ export class CrashDrive implements Drive {
     if (options.create && !this.#files.has(name)) {
       await this.#world.step();
       if (!this.#files.has(name)) await this.#change(name, new CrashBytes(new Uint8Array(0)));
+    } else if (options.create && this.#doubtful.some((change) => change.name === name)) {
+      await this.#world.step();
+      this.#doubtful = this.#doubtful.filter((change) => change.name !== name);
     }
     return this.#world.look(() => new CrashFile(this.#world, name, this.#find(name)));
   }
@@ -216,7 +230,10 @@ export class CrashDrive implements Drive {
     else this.#files.set(name, after);
     this.#doubtful = [...this.#doubtful, change];
     await this.#world.step();
-    this.#doubtful = this.#doubtful.filter((other) => other !== change);
+    // Of a name that is durable now, what a process that died has done to it before matters no more.
+    this.#doubtful = this.#doubtful
+      .slice(this.#doubtful.indexOf(change) + 1)
+      .concat(this.#doubtful.slice(0, this.#doubtful.indexOf(change)).filter((other) => other.name !== name));
   }
 
   #find(name: string): CrashBytes {

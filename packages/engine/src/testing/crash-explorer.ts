@@ -114,14 +114,15 @@ class Examination {
 
   /** Gives the number of states it has opened. */
   async examine(point: CrashPoint, { image, cuts }: { image: number; cuts: number }): Promise<number> {
-    const found = point.drives.crash(kinds[Math.floor(this.#seed / 16 + image) % kinds.length] as CrashKind, this.#seed);
+    const kind = kinds[Math.floor(this.#seed / 16 + image) % kinds.length] as CrashKind;
+    const found = kind === "process kill" ? point.drives.kill(this.#seed) : point.drives.crash(kind, this.#seed);
     const lab = this.#lab(found, point.state);
     const inRecovery = new Reservoir<CrashPoint>(cuts, this.#random);
     found.onStep = () => inRecovery.offer(() => ({ drives: found.freeze(), state: lab.oracle.state }));
     const shown = await this.#recover(lab, { absent: this.#absent(image) });
     await this.#goOn(lab, shown);
     found.onStep = undefined;
-    await this.#expectUnchanged(lab, found.clone(this.#seed), this.#random.below(4) === 0);
+    await this.#expectUnchanged(lab, found.crash("power cut", this.#seed), this.#random.below(4) === 0);
     for (const again of inRecovery.items) {
       const cut = again.drives.crash("power cut", this.#seed + 1);
       await this.#recover(this.#lab(cut, again.state), { absent: [] });
@@ -168,7 +169,7 @@ class Examination {
     await lab.close();
   }
 
-  /** What was decided once stays, with all drives there; and in the end nothing is left. */
+  /** What was decided once stays, whatever is lost when the power goes after closing; and in the end nothing is left. */
   async #expectUnchanged(before: CrashLab, world: CrashWorld, empty: boolean): Promise<void> {
     const lab = this.#lab(world, before.oracle.state);
     await this.#recover(lab, { absent: [] });

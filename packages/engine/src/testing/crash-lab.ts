@@ -17,7 +17,7 @@ export interface CrashShape {
 }
 
 export class CrashLab {
-  readonly world: CrashWorld;
+  world: CrashWorld;
   readonly oracle: CrashOracle;
   /** Bodies ever written, by MD5. */
   readonly bodies: Map<string, Uint8Array>;
@@ -57,6 +57,12 @@ export class CrashLab {
   /** A client for a bucket of the open store. */
   client(bucket?: string): CrashClient {
     return new CrashClient(this.store, this.oracle, this.bodies, bucket);
+  }
+
+  /** The store is gone without having been closed, and these are its drives now. */
+  restart(world: CrashWorld): void {
+    this.#store = undefined;
+    this.world = world;
   }
 
   /** A drive as the open store sees it, to make faults on. */
