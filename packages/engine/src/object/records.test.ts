@@ -91,6 +91,10 @@ describe("records", () => {
     expect(await codeOf(read(fromHex("c1")))).toBe("INDEX_DAMAGED");
     expect(await codeOf(read(fromHex("a161")))).toBe("INDEX_DAMAGED");
     expect(await codeOf(read(new Uint8Array(0)))).toBe("INDEX_DAMAGED");
+    for (const hex of ["9701ffffffffffff", "940106a17878"]) {
+      expect(await codeOf((async () => unpackObjectRecord(fromHex(hex)))())).toBe("INDEX_DAMAGED");
+      expect(await codeOf((async () => unpackPartRecord(fromHex(hex)))())).toBe("INDEX_DAMAGED");
+    }
   });
 });
 
