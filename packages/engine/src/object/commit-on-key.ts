@@ -145,6 +145,7 @@ async function settle<T>(context: ObjectContext, change: KeyChange<T>, key: Obje
       if (topology.generation !== generation) return undefined;
       const owner = topology.ownerOf(key);
       if (owner === topology.choose(key)) throw error;
+      topology.changesOutOfPlace++;
       return commitIn(owner, change);
     });
   }

@@ -11,6 +11,7 @@ import { type CreateBucketOptions, createBucket, loadBuckets } from "./create-bu
 import { deleteBucket, type SignalOptions } from "./delete-bucket.ts";
 import { KeyGate } from "./key-gate.ts";
 import { findHome } from "./move-home.ts";
+import { ObjectUpkeep } from "./object-upkeep.ts";
 import { Topology } from "./topology.ts";
 import { validateOptions } from "./validate.ts";
 
@@ -25,11 +26,14 @@ import { validateOptions } from "./validate.ts";
  * ```
  */
 export class ObjectStore {
+  /** What only the owner of the store may do. */
+  readonly upkeep: ObjectUpkeep;
   readonly #context: ObjectContext;
 
   /** @internal */
   constructor(context: ObjectContext) {
     this.#context = context;
+    this.upkeep = new ObjectUpkeep(context);
   }
 
   /** Makes a bucket. @throws BUCKET_NAME_INVALID, BUCKET_EXISTS, ARGUMENT_INVALID */

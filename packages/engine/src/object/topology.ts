@@ -34,6 +34,8 @@ export interface TopologyState {
 export class Topology {
   /** Commits pass through together; changes of the topology are made alone. */
   readonly gate = new BucketGate();
+  /** Counts changes of keys that could not be moved, and so were changed where they are. */
+  changesOutOfPlace = 0;
   #state: TopologyState;
   #homeSet: ErasureSet;
   #generation = 0;

@@ -3,6 +3,7 @@ import { createSeededRandom } from "../base/random.ts";
 import { computeDigest, type DigestName, loadDigests } from "../codec/digest.ts";
 import type { ObjectSettings } from "../object/context.ts";
 import { createObjectStore, type ObjectStore } from "../object/object-store.ts";
+import type { ChooseSet, TopologyState } from "../object/topology.ts";
 import { createMemorySet, type MemorySet } from "./memory-set.ts";
 
 await loadDigests();
@@ -13,6 +14,10 @@ export interface MemoryObjectStore {
   readonly sets: readonly MemorySet[];
   readonly home: MemorySet;
   readonly clock: ReturnType<typeof createManualClock>;
+  /** What a store keeps about its topology over a restart. */
+  topology: TopologyState;
+  /** A mapping of keys to some of the sets, by their numbers; another one for each salt. */
+  mapping(setNumbers: readonly number[], salt?: number): ChooseSet;
   /** The same sets under a fresh object store, as after reopening. */
   reopen(): ObjectStore;
 }
@@ -28,13 +33,23 @@ export function createMemoryObjectStore(
     createMemorySet({ clock, random, computeDigest: digest, driveCount: 6 }),
   );
   const home = sets[0] as MemorySet;
-  const chooseSet = (bucketId: number, keyBytes: Uint8Array): MemorySet => {
-    const sum = keyBytes.reduce((total, byte) => (total * 31 + byte) % 65_521, bucketId);
-    return sets[sum % sets.length] as MemorySet;
+  const mapping: MemoryObjectStore["mapping"] = (setNumbers, salt = 0) => {
+    return (bucketId, keyBytes) => {
+      const sum = keyBytes.reduce((total, byte) => (total * 31 + byte) % 65_521, bucketId + salt);
+      return sets[setNumbers[sum % setNumbers.length] as number] as MemorySet;
+    };
   };
   const settings: ObjectSettings = { inlineBytes: 1024, etag: "md5", partBytesMin: 2048, ...options.settings };
-  const open = (): ObjectStore => createObjectStore({ sets, chooseSet, homeSet: home, clock, random, computeDigest: digest, settings });
-  return { store: open(), sets, home, clock, reopen: open };
+  const parts = { clock, random, computeDigest: digest, settings };
+  const memory = {
+    sets,
+    home,
+    clock,
+    mapping,
+    topology: { sets, chooseSet: mapping(sets.map((_, number) => number)), previous: [] } as TopologyState,
+    reopen: () => createObjectStore({ ...memory.topology, homeSet: home, ...parts }),
+  };
+  return Object.assign(memory, { store: memory.reopen() });
 }
 
 /** The code of the error a promise rejects with; fails when it resolves or rejects with anything else. */
