@@ -21,7 +21,7 @@
  * Nothing here is synced: after a power cut every holder is gone anyway.
  */
 import { link, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { toHex } from "../base/bytes.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { HoldfastError } from "../base/errors.ts";
@@ -37,8 +37,11 @@ export { type LockHolder, thisProcess } from "./lock-holder.ts";
 export interface DriveLock {
   /** The lock file. */
   readonly path: string;
-  /** Gives the drive up. Never throws; what cannot be written now is stale once the process has ended. */
-  release(): Promise<void>;
+  /**
+   * Gives the drive up, where it is or where it has come to lie. Never throws; what cannot be written now is stale once the process has
+   * ended, and until then may be given up again, when a drive that was away is back.
+   */
+  release(at?: string): Promise<void>;
 }
 
 interface LockContent {
@@ -62,7 +65,7 @@ export async function lockDrive(drivePath: string, holder: LockHolder, clock: Cl
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const path = await attemptLock(location, holder, clock);
-      if (path !== undefined) return { path, release: () => releaseLock(location, path, holder) };
+      if (path !== undefined) return { path, release: (at = location) => releaseLock(resolve(at), join(resolve(at), basename(path)), holder) };
     }
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") throw openingProblem(location, error);

@@ -24,6 +24,21 @@ export interface DriveProbe {
   readonly fileSystem: number | undefined;
 }
 
+/** What a look that changes nothing tells of a drive's directory. */
+export interface DirectoryLook {
+  /** Absolute path. */
+  readonly path: string;
+  /** Why it cannot be looked into: DRIVE_NOT_FOUND, DRIVE_NOT_A_DIRECTORY, DRIVE_UNREADABLE or DRIVE_IO_ERROR. */
+  readonly problem: HoldfastError | undefined;
+  /** Equal as long as it is the same directory on the same file system; undefined where the system does not number them. */
+  readonly identity: string | undefined;
+  /** True when a file system is mounted on it. */
+  readonly isMountPoint: boolean;
+  readonly empty: boolean;
+  /** A few of the names that make it not empty, for messages. */
+  readonly foundNames: readonly string[];
+}
+
 const foundNamesMax = 5;
 const probePrefix = `${lockPrefix}probe-`;
 /** Entries of the system that do not make a directory taken; dotfiles are left out as well. */
@@ -45,6 +60,22 @@ export async function probeDrive(path: string): Promise<DriveProbe> {
   } catch (error) {
     const problem = openingProblem(absolute, error);
     return { path: absolute, realPath: absolute, problem, writeProblem: problem, empty: false, foundNames: [], fileSystem };
+  }
+}
+
+/** Looks at the directory of a drive and writes nothing. Throws nothing. */
+export async function lookAtDirectory(path: string): Promise<DirectoryLook> {
+  const absolute = resolve(path);
+  try {
+    const stats = await stat(absolute, { bigint: true });
+    if (!stats.isDirectory()) throw Object.assign(new Error("not a directory"), { code: "ENOTDIR" });
+    const above = await stat(dirname(await realpath(absolute)), { bigint: true });
+    const foundNames = (await readdir(absolute)).filter(isForeignToAnEmptyDrive).sort().slice(0, foundNamesMax);
+    const identity = stats.ino === 0n ? undefined : `${stats.dev}:${stats.ino}`;
+    return { path: absolute, problem: undefined, identity, isMountPoint: stats.dev !== above.dev, empty: foundNames.length === 0, foundNames };
+  } catch (error) {
+    const problem = openingProblem(absolute, error);
+    return { path: absolute, problem, identity: undefined, isMountPoint: false, empty: false, foundNames: [] };
   }
 }
 

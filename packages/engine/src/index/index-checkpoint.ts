@@ -67,9 +67,14 @@ function withCheckpoint(index: OrderedIndex, markClean: () => Promise<void>): Or
     },
     close: async () => {
       await index.close();
-      if (flushed === writes) await markClean();
+      if (flushed === writes) await markClean().catch(ignoreGone);
     },
   };
+}
+
+/** The drive it lay on is gone, and the index with it. */
+function ignoreGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 async function openOrReplace(directory: string): Promise<WritesBehind> {

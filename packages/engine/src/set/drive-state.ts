@@ -35,7 +35,7 @@ export interface CleanEnd {
 }
 
 /** Marks a drive that was put in a lost one's place and does not hold everything yet; in the form of a state file, only its being there counts. */
-const rebuildFileName = "rebuild";
+export const rebuildFileName = "rebuild";
 
 /** Promises an epoch on every member that takes writes; resolves with the number of voting drives that have it. */
 export function promiseEpoch(context: Pick<SetContext, "id" | "members">, epoch: number): Promise<number> {

@@ -160,7 +160,12 @@ function stopsOpening(error: HoldfastError): boolean {
   return isHoldfastError(error, "STORE_LOCKED", "FORMAT_TOO_NEW", "DRIVE_NOT_A_DIRECTORY");
 }
 
-async function openFound(path: string, writeProblem: HoldfastError | undefined, options: FindOptions): Promise<FoundDrive> {
+/** Locks and opens one drive. @throws STORE_LOCKED, LABEL_DAMAGED, FORMAT_TOO_NEW, and why it cannot be opened */
+export async function openFound(
+  path: string,
+  writeProblem: HoldfastError | undefined,
+  options: Pick<FindOptions, "clock" | "wrap">,
+): Promise<FoundDrive> {
   const { lock, problem } = await lockIfWritable(path, writeProblem, options.clock);
   let drive: Drive | undefined;
   try {

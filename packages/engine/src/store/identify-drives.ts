@@ -5,23 +5,29 @@
 import { HoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
 import type { DriveLabel } from "../format/label.ts";
+import { isHalfAdded } from "./drive-files.ts";
 import type { FoundDrive } from "./find-drives.ts";
+import { hasLeft } from "./topology.ts";
 
 /** The drives of one store by their id. */
-export interface StoreDrives {
+export interface IdentifiedDrives {
   /** The newest label: what the store is. */
   readonly label: DriveLabel;
   readonly members: ReadonlyMap<DriveId, FoundDrive>;
+  /** Drives of the store that it does without: they have left it, or joining it was interrupted and never decided. */
+  readonly strays: readonly FoundDrive[];
 }
 
 /**
  * Checks that labelled drives, of which there is at least one, are different members of one store. Drives without a label are left out.
  * @throws DRIVE_FOREIGN for a drive of another store, or one the store does not know; DRIVE_DUPLICATED for a copied drive
  */
-export function gatherStore(found: readonly FoundDrive[]): StoreDrives {
+export async function gatherStore(found: readonly FoundDrive[]): Promise<IdentifiedDrives> {
   const label = newestLabel(found);
   const known = new Set(label.sets.flatMap((set) => set.drives));
+  const left = new Set(label.sets.flatMap((set) => set.drives.filter((_, ordinal) => hasLeft(set, ordinal))));
   const members = new Map<DriveId, FoundDrive>();
+  const strays: FoundDrive[] = [];
   for (const drive of found) {
     const own = drive.label;
     if (own === undefined) continue;
@@ -33,8 +39,14 @@ export function gatherStore(found: readonly FoundDrive[]): StoreDrives {
         label,
       );
     }
-    if (!known.has(own.driveId))
-      throw foreign(`drive ${drive.path} was taken out of the store: leave it out, or empty it to use it again`, drive, label);
+    if (left.has(own.driveId) || (!known.has(own.driveId) && (await isHalfAdded(drive.drive)))) {
+      strays.push(drive);
+      continue;
+    }
+    if (!known.has(own.driveId)) {
+      const fix = "name the directory that replaced it instead, or leave it out (empty it to use it again)";
+      throw foreign(`drive ${drive.path} was taken out of the store: ${fix}`, drive, label);
+    }
     const twin = members.get(own.driveId);
     if (twin !== undefined) {
       throw new HoldfastError(
@@ -47,7 +59,7 @@ export function gatherStore(found: readonly FoundDrive[]): StoreDrives {
     }
     members.set(own.driveId, drive);
   }
-  return { label, members };
+  return { label, members, strays };
 }
 
 function foreign(message: string, drive: FoundDrive, label: DriveLabel): HoldfastError {

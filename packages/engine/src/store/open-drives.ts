@@ -6,9 +6,11 @@ import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
 import type { Random } from "../base/random.ts";
 import { createMemoryDrive } from "../drive/memory-drive.ts";
-import type { DriveLabel } from "../format/label.ts";
+import { type DriveLabel, encodeLabel, type LabelSet } from "../format/label.ts";
+import { openThreshold } from "../set/quorum.ts";
+import { isJoining, labelOf } from "./change-label.ts";
 import { invalid } from "./check-fields.ts";
-import { isUnused } from "./drive-files.ts";
+import { isUnused, labelFileName } from "./drive-files.ts";
 import { type FoundDrive, type FoundDrives, findDrives, type MissingDrive, readLabel, releaseDrives, type WrapDrive } from "./find-drives.ts";
 import { gatherStore } from "./identify-drives.ts";
 import { makeStore } from "./make-store.ts";
@@ -18,8 +20,14 @@ export interface OpenedDrives {
   /** What the store is. */
   readonly label: DriveLabel;
   readonly members: ReadonlyMap<DriveId, FoundDrive>;
-  /** Everything to be released at the end. */
+  /** Everything to be released at the end: the members, in the order of the settings. */
   readonly found: readonly FoundDrive[];
+  /** The sequence of the label that is on each drive: one that could not be written may still have an older one. */
+  readonly sequences: ReadonlyMap<DriveId, number>;
+  /** Empty directories among the paths of a store that exists; not locked. */
+  readonly emptyPaths: readonly string[];
+  /** Paths with something that is no drive, and those with nothing. */
+  readonly missing: readonly MissingDrive[];
   /** Why drives are not there, for messages. */
   readonly missingReasons: readonly string[];
 }
@@ -36,7 +44,7 @@ export async function openDrives(settings: ResolvedSettings, world: World): Prom
   const paths = settings.drives.map((drive) => drive.path);
   const drives = memory ? await memoryDrives(paths, world.wrap) : await findDrives(paths, { create, clock: world.clock, wrap: world.wrap });
   try {
-    if (!(await isMakingUnfinished(drives.found))) return openExisting(settings, drives);
+    if (!(await isMakingUnfinished(drives.found))) return await openExisting(settings, drives);
     checkAllThere(drives);
     return await makeNew(settings, drives.found, world);
   } catch (error) {
@@ -96,30 +104,72 @@ async function makeNew(settings: ResolvedSettings, found: readonly FoundDrive[],
   const drives = found.map(({ drive }, i) => ({ drive, place: settings.drives[i] as ResolvedSettings["drives"][number] }));
   const labels = await makeStore(drives, settings, world);
   const members = new Map(found.map((drive, i) => [(labels[i] as DriveLabel).driveId, drive]));
-  return { label: labels[0] as DriveLabel, members, found, missingReasons: [] };
+  const sequences = new Map(labels.map(({ driveId, labelSequence }) => [driveId, labelSequence]));
+  return { label: labels[0] as DriveLabel, members, found, sequences, emptyPaths: [], missing: [], missingReasons: [] };
 }
 
-function openExisting(settings: ResolvedSettings, { found, missing }: FoundDrives): OpenedDrives {
-  const { label, members } = gatherStore(found);
-  for (const made of label.sets) {
+async function openExisting(settings: ResolvedSettings, { found, missing }: FoundDrives): Promise<OpenedDrives> {
+  const { label: newest, members, strays } = await gatherStore(found);
+  for (const made of newest.sets) {
     const { erasure } = settings;
     if (erasure !== undefined && (erasure.data !== made.data || erasure.parity !== made.parity)) {
       throw invalid("erasure", erasure, `the store was made with ${made.data}+${made.parity}; leave it out or write that`);
     }
     checkAgainstProfile(settings, made);
   }
-  const driveCount = driveCountOf(label.sets);
+  const driveCount = driveCountOf(newest.sets);
   if (settings.drives.length > driveCount) {
     throw invalid(
       "drives",
       settings.drives.map((drive) => drive.path),
-      `the store has ${driveCount} drives and these are ${settings.drives.length}; name only its own`,
+      `the store has ${driveCount} drives and these are ${settings.drives.length}; name only its own, and add others to the open store (holdfast drive add)`,
     );
   }
-  return { label, members, found, missingReasons: reasonsFor(found, missing) };
+  const label = withoutUnmadeSets(newest, members);
+  const empty = found.filter((drive) => drive.label === undefined);
+  const own = new Map([...members].filter(([id]) => label.sets.some((set) => set.drives.includes(id))));
+  await releaseDrives(found.filter((drive) => ![...own.values()].includes(drive)));
+  const sequences = await bringUpToDate(label, own);
+  const opened = { label, members: own, found: [...own.values()], sequences, emptyPaths: empty.map(({ path }) => path), missing };
+  return { ...opened, missingReasons: reasonsFor(empty, strays, missing) };
 }
 
-function reasonsFor(found: readonly FoundDrive[], missing: readonly MissingDrive[]): string[] {
-  const empty = found.filter((drive) => drive.label === undefined).map((drive) => `drive ${drive.path} is empty`);
-  return [...missing.map(({ problem }) => problem.message), ...empty];
+/**
+ * The label without the sets whose making was interrupted and that cannot be opened with the drives that are there: they never took a key.
+ */
+function withoutUnmadeSets(label: DriveLabel, members: ReadonlyMap<DriveId, FoundDrive>): DriveLabel {
+  const sets: LabelSet[] = [];
+  for (const set of label.sets) {
+    const there = set.drives.flatMap((id) => members.get(id) ?? []);
+    const enough = there.length >= openThreshold(set.drives.length, { data: set.data, parity: set.parity });
+    if (!isJoining(set) || enough) sets.push(set);
+  }
+  return sets.length === label.sets.length ? label : { ...label, sets, labelSequence: label.labelSequence + 1 };
+}
+
+/** Finishes a change of the label that was interrupted: drives with an older one get the newest. */
+async function bringUpToDate(label: DriveLabel, members: ReadonlyMap<DriveId, FoundDrive>): Promise<Map<DriveId, number>> {
+  const sequences = new Map<DriveId, number>();
+  for (const [id, { drive, label: own, writeProblem }] of members) {
+    let sequence = own?.labelSequence ?? 0;
+    if (sequence !== label.labelSequence && writeProblem === undefined) {
+      const bytes = encodeLabel(labelOf(label, id, own?.createdMs ?? label.createdMs));
+      await drive.replaceFile(labelFileName, bytes).then(
+        () => {
+          sequence = label.labelSequence;
+        },
+        () => undefined,
+      );
+    }
+    sequences.set(id, sequence);
+  }
+  return sequences;
+}
+
+function reasonsFor(empty: readonly FoundDrive[], strays: readonly FoundDrive[], missing: readonly MissingDrive[]): string[] {
+  return [
+    ...missing.map(({ problem }) => problem.message),
+    ...empty.map(({ path }) => `drive ${path} is empty`),
+    ...strays.map(({ path }) => `drive ${path} is no drive of the store any more`),
+  ];
 }

@@ -47,7 +47,8 @@ export async function openSets(label: DriveLabel, drives: ReadonlyMap<DriveId, M
   }
 }
 
-async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>, options: OpenSetsOptions): Promise<OpenSet> {
+/** Opens one set. */
+export async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>, options: OpenSetsOptions): Promise<OpenSet> {
   const members = set.drives.map((id, ordinal) => {
     const found = drives.get(id);
     const member = new Member({
@@ -56,6 +57,7 @@ async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>,
       drive: found?.drive,
       reason: found === undefined ? missingReason(options.missingReasons) : undefined,
     });
+    member.draining = set.drainingDrives?.includes(ordinal) === true;
     if (found?.writeProblem !== undefined) member.noteWriteFailure(found.writeProblem);
     return member;
   });
