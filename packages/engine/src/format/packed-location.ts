@@ -73,6 +73,12 @@ export function packOf(location: Uint8Array): number {
   return viewOf(location, 0, 4).getUint32(0, true);
 }
 
+/** What passes over many entries ask of an encoded location, without decoding all of it. */
+export function packedShape(location: Uint8Array): { pack: number; data: number; parity: number; length: number } {
+  const view = viewOf(location, 0, packedLocationBytes);
+  return { pack: view.getUint32(0, true), data: view.getUint8(14), parity: view.getUint8(15), length: view.getUint32(29, true) };
+}
+
 function isPackedLocation(location: PackedLocation): boolean {
   const { pack, shardPosition, shardBytes, layout, offset, length, checksum } = location;
   if (!isLayout(layout) || !isU32(pack) || !isU32(shardBytes) || shardBytes % unitBytes !== 0) return false;

@@ -37,6 +37,7 @@ interface Request {
   readonly signal: AbortSignal | undefined;
   /** Its order must be above this one. */
   readonly orderAbove: number;
+  readonly usesReserve: boolean;
 }
 
 export class Committer {
@@ -76,10 +77,10 @@ export class Committer {
   }
 
   commit<T>(operation: SetOperation<T>, options: CommitOptions): Promise<T> {
-    const { signal, orderAbove = 0 } = options;
+    const { signal, orderAbove = 0, usesReserve = false } = options;
     return new Promise<T>((answer, refuse) => {
       throwIfAborted(signal);
-      this.#receive({ operation, answer: answer as (value: unknown) => void, refuse, signal, orderAbove });
+      this.#receive({ operation, answer: answer as (value: unknown) => void, refuse, signal, orderAbove, usesReserve });
     });
   }
 
@@ -157,7 +158,7 @@ export class Committer {
     try {
       throwIfAborted(request.signal);
       if (this.#refusal !== undefined) throw this.#refusal;
-      if (operation.payloads !== undefined && operation.payloads.length > 0) this.#space.check();
+      if (operation.payloads !== undefined && operation.payloads.length > 0 && !request.usesReserve) this.#space.check();
       this.#decide(request);
     } catch (error) {
       request.refuse(error);

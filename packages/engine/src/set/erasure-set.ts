@@ -48,6 +48,8 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
   /** The operation's order is made greater than this one: for entries that come from another set. */
   readonly orderAbove?: number | undefined;
+  /** It may go below the space kept free on every drive: for upkeep that gives more back than it takes. */
+  readonly usesReserve?: boolean | undefined;
 }
 
 /** k data and m parity shards. */

@@ -5,7 +5,7 @@
  *   8  the location, then the value
  * The place of an operation is the number of records before its own in the batch.
  * The set's own keys: 0x00 "applied" → the last sequence in the index; 0x01 + blob id → a live blob; 0x02 + blob id → a blob given up
- * whose shards are still to be removed.
+ * whose shards are still to be removed; 0x03 is never put: deleting it moves the end of the log on.
  */
 import type { IndexMutation } from "../index/ordered-index.ts";
 import type { PackedPayload, SetEntry } from "./erasure-set.ts";
@@ -14,6 +14,8 @@ const headBytes = 8;
 
 /** Index key of the applied sequence. */
 export const appliedKey = Uint8Array.of(0x00);
+/** A key that is never there: a batch that deletes it changes nothing. */
+export const markKey = Uint8Array.of(0x03);
 const liveBlobPrefix = 0x01;
 const freedBlobPrefix = 0x02;
 
