@@ -164,7 +164,7 @@ async function expectRefused(set: OpenSet, bodies: Bodies, pattern: string): Pro
   }
 }
 
-it("drives that fail under an open set: all patterns of m are read whole, all of m + 1 refused", { timeout: 180_000 }, async () => {
+it("drives that fail under an open set: all patterns of m are read whole, all of m + 1 refused", { timeout: 600_000 }, async () => {
   const tried = { codes: 0, whole: 0, refused: 0 };
   for (const shape of codes) {
     const world = await makeLossSet(shape);
@@ -187,7 +187,7 @@ it("drives that fail under an open set: all patterns of m are read whole, all of
   tally("loss patterns", tried.whole + tried.refused);
 });
 
-it("drives that are away at the opening: all patterns of m are read whole, all of m + 1 refused", { timeout: 180_000 }, async () => {
+it("drives that are away at the opening: all patterns of m are read whole, all of m + 1 refused", { timeout: 600_000 }, async () => {
   const random = createSeededRandom(1);
   const tried = { codes: 0, whole: 0, refused: 0 };
   for (const shape of codes) {
