@@ -2,7 +2,7 @@ import type { StripeLayout } from "../format/layout.ts";
 import { maskOfDrives } from "../format/layout.ts";
 import type { ErasureProfile } from "./erasure-set.ts";
 import type { Member } from "./member.ts";
-import { fitProfile, witnessThreshold } from "./quorum.ts";
+import { countedDrives, fitProfile, witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
 
 /**
@@ -16,7 +16,7 @@ export function chooseLayout(
   stripe: { wanted: ErasureProfile; turn: number },
 ): StripeLayout {
   const { wanted, turn } = stripe;
-  const witnesses = witnessThreshold(context.members.length, context.profile);
+  const witnesses = witnessThreshold(countedDrives(context.members), context.profile);
   const staying = takers.filter((member) => !member.draining);
   const holders = staying.length >= wanted.data + wanted.parity ? staying : takers;
   const voters = takers.filter((member) => member.votes).length;

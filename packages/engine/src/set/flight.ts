@@ -11,7 +11,7 @@ import { chooseLayout } from "./choose-layout.ts";
 import { type EncodedBatch, encodeBatch, frameBuffers, placeAndEncodeRecords, shardBytesOf } from "./encode-batch.ts";
 import { type LogTail, needsNewPack, startNextPack } from "./log-tail.ts";
 import type { Member } from "./member.ts";
-import { AckTally, shardThreshold, witnessThreshold } from "./quorum.ts";
+import { AckTally, countedDrives, shardThreshold, witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
 
 /** A pack that takes no more frames. */
@@ -74,7 +74,7 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
     shards: layout.data + layout.parity,
     shardThreshold: shardThreshold(layout, context.settings.survive),
     witnesses: takers.filter((member) => member.votes).length,
-    witnessThreshold: witnessThreshold(context.members.length, context.profile),
+    witnessThreshold: witnessThreshold(countedDrives(context.members), context.profile),
   });
   const flight: Flight = {
     batch,

@@ -65,6 +65,8 @@ export class Member {
   readonly lackingBlobs = new Map<string, BlobLocation>();
   /** New stripes leave it out: it is being emptied. */
   draining = false;
+  /** Its drive has left for good and none will come: nothing is stored there, and it is counted nowhere. */
+  hasLeft = false;
   /** Frames it did not get since the set was opened. */
   missedFrames = 0;
   /** Reads that failed or gave wrong bytes since the set was opened. */

@@ -21,6 +21,13 @@ export function openThreshold(driveCount: number, setProfile: ErasureProfile): n
   return Math.min(driveCount - setProfile.parity, Math.max(setProfile.data, setProfile.parity + 1));
 }
 
+/** The drives of a set that count: all places but those whose drive has left for good. */
+export function countedDrives(members: readonly { readonly hasLeft: boolean }[]): number {
+  let count = 0;
+  for (const member of members) if (!member.hasLeft) count++;
+  return count;
+}
+
 /** Drives that must know of something so that those a set is opened with include one of them. */
 export function witnessThreshold(driveCount: number, setProfile: ErasureProfile): number {
   return driveCount - openThreshold(driveCount, setProfile) + 1;

@@ -25,7 +25,7 @@ import { promiseEpoch, readStates, writeStates } from "./drive-state.ts";
 import { footerEntryBytes, type LogTail, startNextPack } from "./log-tail.ts";
 import type { Member } from "./member.ts";
 import { type KnownPack, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
-import { judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
+import { countedDrives, judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
 import { rewriteFrame } from "./rewrite-frame.ts";
 import { PackScan, type ScanBounds, type ScannedFrame } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
@@ -119,7 +119,8 @@ async function judgeFrames(context: SetContext, scan: PackScan, recent: readonly
     const slots = new Set(participants(header.layout));
     for (const member of context.members) {
       if (!member.readable) {
-        evidence.absentDrives++;
+        // One that has left may have had a shard once, but counts as no witness.
+        if (!member.hasLeft) evidence.absentDrives++;
         if (slots.has(member.ordinal)) evidence.absentShards++;
         continue;
       }
@@ -130,7 +131,7 @@ async function judgeFrames(context: SetContext, scan: PackScan, recent: readonly
     const verdict = judgeTail(evidence, {
       shards: header.shardBytes === 0 ? 1 : header.layout.data,
       shardThreshold: shardThreshold(header.layout, header.survive),
-      witnessThreshold: witnessThreshold(context.members.length, context.profile),
+      witnessThreshold: witnessThreshold(countedDrives(context.members), context.profile),
     });
     if (verdict === "undecided") throw undecided(context, header.sequence);
     if (verdict === "cut") break;
@@ -155,7 +156,7 @@ async function openEpoch(
   tail: LogTail,
   next: { epoch: number; doubtful: readonly ScannedFrame[] },
 ): Promise<HoldfastError | undefined> {
-  const needed = witnessThreshold(context.members.length, context.profile);
+  const needed = witnessThreshold(countedDrives(context.members), context.profile);
   const { epoch } = next;
   const firstSequence = tail.nextSequence;
   let told = context.members.filter((member) => member.votes && member.takesRepairs).length;
@@ -170,7 +171,7 @@ async function openEpoch(
   }
   return new HoldfastError(
     "WRITE_QUORUM_LOST",
-    `only ${told} of the ${context.members.length} drives of the set can be written, ${needed} are needed; bring drives back and open the store again`,
+    `only ${told} of the ${countedDrives(context.members)} drives of the set can be written, ${needed} are needed; bring drives back and open the store again`,
     {
       details: { available: told, needed, indeterminate: false },
     },

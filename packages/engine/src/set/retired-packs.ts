@@ -11,7 +11,7 @@ import type { Drive } from "../drive/drive.ts";
 import { packFileName, packsFolder, parsePackFileName } from "../format/pack-name.ts";
 import { encodeRetired, type PackRange, parseRetired } from "../format/retired.ts";
 import type { Member } from "./member.ts";
-import { witnessThreshold } from "./quorum.ts";
+import { countedDrives, witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
 
 type Home = Pick<SetContext, "id" | "members" | "profile">;
@@ -58,7 +58,7 @@ export class RetiredPacks {
 
   /** Resolves as soon as enough drives have it: a drive that hangs holds nobody up. */
   #writeToEnough(context: Home): Promise<void> {
-    const needed = witnessThreshold(context.members.length, context.profile);
+    const needed = witnessThreshold(countedDrives(context.members), context.profile);
     let waiting = 0;
     let told = 0;
     return new Promise((resolve, reject) => {

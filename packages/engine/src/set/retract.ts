@@ -5,7 +5,7 @@ import type { EncodedBatch } from "./encode-batch.ts";
 import type { Flight } from "./flight.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { Member } from "./member.ts";
-import { witnessThreshold } from "./quorum.ts";
+import { countedDrives, witnessThreshold } from "./quorum.ts";
 import type { SetContext } from "./set-context.ts";
 
 /**
@@ -25,7 +25,7 @@ export async function retract(context: SetContext, tail: LogTail, flights: reado
   if (inReach.every((done) => done)) return;
   const epoch = tail.epoch + 1;
   const firstSequence = tail.committedSequence + 1;
-  const needed = witnessThreshold(context.members.length, context.profile);
+  const needed = witnessThreshold(countedDrives(context.members), context.profile);
   let told = await promiseEpoch(context, epoch);
   if (told >= needed) told = await writeStates(context, { epoch, firstSequence, clean: undefined });
   if (told < needed) {

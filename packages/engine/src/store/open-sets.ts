@@ -17,6 +17,7 @@ import { RetiredPacks } from "../set/retired-packs.ts";
 import type { SetHooks, SetSettings } from "../set/set-context.ts";
 import { invalid } from "./check-fields.ts";
 import type { ResolvedSettings } from "./settings.ts";
+import { hasLeft } from "./topology.ts";
 
 /** A member drive as the opening found it. */
 export interface MemberDrive {
@@ -55,9 +56,10 @@ export async function openSet(set: LabelSet, drives: ReadonlyMap<DriveId, Member
       ordinal,
       id,
       drive: found?.drive,
-      reason: found === undefined ? missingReason(options.missingReasons) : undefined,
+      reason: found === undefined ? (hasLeft(set, ordinal) ? "it has left the store" : missingReason(options.missingReasons)) : undefined,
     });
     member.draining = set.drainingDrives?.includes(ordinal) === true;
+    member.hasLeft = hasLeft(set, ordinal);
     if (found?.writeProblem !== undefined) member.noteWriteFailure(found.writeProblem);
     return member;
   });
