@@ -19,6 +19,8 @@ export interface ObjectSettings {
   readonly etag: EtagSetting;
   /** Least size of every part but the last; S3's 5 MiB when undefined. */
   readonly partBytesMin?: number | undefined;
+  /** Records of one commit that moves a key to another set, about; `operationRecordsMax` when undefined. */
+  readonly moveRecordsMax?: number | undefined;
 }
 
 /** What the object room is given. */

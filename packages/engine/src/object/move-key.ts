@@ -18,7 +18,6 @@
  * in the commit that clears it.
  */
 import { isHoldfastError, throwIfAborted } from "../base/errors.ts";
-import { operationRecordsMax } from "../base/limits.ts";
 import { MiB } from "../base/units.ts";
 import type { BlobLocation, BlobReader, CommitOptions, ErasureProfile, ErasureSet, SetOperation, SetTransaction } from "../set/erasure-set.ts";
 import { copyBlob } from "./copy-blob.ts";
@@ -34,6 +33,8 @@ export interface KeyMove {
   readonly sources: readonly ErasureSet[];
   /** How the key's bucket is coded; the target's own profile when undefined. */
   readonly profile: ErasureProfile | undefined;
+  /** Records of one commit, but for an entry that takes more by itself. */
+  readonly recordsMax: number;
   /** Commits; refuses when the move has been overtaken by a change of the topology. */
   readonly commit: <T>(set: ErasureSet, operation: SetOperation<T>, options?: CommitOptions) => Promise<T>;
   readonly pace: (bytes: number) => Promise<void>;
@@ -125,7 +126,7 @@ class KeyCopy {
       const payload = entry.payload === undefined ? undefined : await readPaced(this.#from.readPacked(entry.payload), this.#move.pace);
       const records = 1 + blobRecords * readers.length;
       const bytes = value.byteLength + (payload?.byteLength ?? 0);
-      if (this.#bytes + bytes > commitBytesMax || this.#records + records > operationRecordsMax) await this.#flush({ isLast: false });
+      if (this.#bytes + bytes > commitBytesMax || this.#records + records > this.#move.recordsMax) await this.#flush({ isLast: false });
       this.#records += records;
       this.#bytes += bytes;
       this.#bodyBytes += payload?.byteLength ?? 0;
@@ -185,10 +186,10 @@ interface CopiedEntry {
 const blobRecords = 2;
 
 /** Deletes everything a set has of a key. */
-async function clearKey({ key, commit, signal }: KeyMove, set: ErasureSet): Promise<void> {
+async function clearKey({ key, commit, recordsMax, signal }: KeyMove, set: ErasureSet): Promise<void> {
   for (;;) {
     throwIfAborted(signal);
-    const { indexKeys, isAll } = entriesToClear(set, key);
+    const { indexKeys, isAll } = entriesToClear(set, key, recordsMax);
     const wasMarked = isMarked(set, key);
     await commit(set, {
       decide(tx) {
@@ -201,20 +202,24 @@ async function clearKey({ key, commit, signal }: KeyMove, set: ErasureSet): Prom
 }
 
 /** Parts before the entry through which they are found. */
-function entriesToClear(set: ErasureSet, key: ObjectKey): { readonly indexKeys: readonly Uint8Array[]; readonly isAll: boolean } {
+function entriesToClear(
+  set: ErasureSet,
+  key: ObjectKey,
+  recordsMax: number,
+): { readonly indexKeys: readonly Uint8Array[]; readonly isAll: boolean } {
   const indexKeys: Uint8Array[] = [];
   let records = 1;
   let after: Uint8Array | undefined;
   for (;;) {
     const owners = readOwners(set, key, after, sliceEntries);
     for (const { indexKey, uploadId, blobCount } of owners) {
-      const room = Math.max(0, Math.floor((operationRecordsMax - records) / (1 + blobRecords)));
+      const room = Math.max(indexKeys.length === 0 ? 1 : 0, Math.floor((recordsMax - records) / (1 + blobRecords)));
       const parts = uploadId === undefined ? [] : readPartKeys(set, { bucketId: key.bucketId, uploadId }, undefined, room + 1);
       indexKeys.push(...parts.slice(0, room));
       records += room === 0 ? 0 : parts.length * (1 + blobRecords);
       if (parts.length > room) return { indexKeys, isAll: false };
       const ownRecords = 1 + blobRecords * blobCount;
-      if (indexKeys.length > 0 && records + ownRecords > operationRecordsMax) return { indexKeys, isAll: false };
+      if (indexKeys.length > 0 && records + ownRecords > recordsMax) return { indexKeys, isAll: false };
       indexKeys.push(indexKey);
       records += ownRecords;
     }

@@ -9,6 +9,7 @@
 import { concatBytes } from "../base/bytes.ts";
 import { isHoldfastError, throwIfAborted } from "../base/errors.ts";
 import type { ErasureSet } from "../set/erasure-set.ts";
+import { unhurried } from "../set/pace.ts";
 import type { ObjectContext } from "./context.ts";
 import { holdsAny, keyText, type ObjectKey, objectKeyOf } from "./key-entries.ts";
 import { endOf, escapedKey, keyHead, keyTags, orderFloorKey } from "./keys.ts";
@@ -103,19 +104,18 @@ class KeyMover {
 
   /** Walks all sets; resolves with the number of keys found, each once for every kind of its entries. */
   async #walk(take: (keys: readonly ObjectKey[], set: ErasureSet, tag: number) => Promise<void>): Promise<number> {
-    const { topology, clock } = this.#context;
-    const { signal } = this.#options;
+    const { topology } = this.#context;
+    const { pacer = unhurried, signal } = this.#options;
     let found = 0;
     for (const set of topology.sets) {
       for (const tag of walkedTags) {
         let start: Uint8Array | undefined = Uint8Array.of(tag);
         while (start !== undefined) {
-          throwIfAborted(signal);
           const slice = this.#slice(set, start);
           found += slice.keys.length;
           if (slice.keys.length > 0) await take(slice.keys, set, tag);
           start = slice.next;
-          await clock.sleep(0, signal);
+          await pacer.spend(0, signal);
         }
       }
     }
@@ -157,15 +157,15 @@ class KeyMover {
 
   async #move(key: ObjectKey): Promise<void> {
     const { topology, keyGate } = this.#context;
-    const { pace = noPace, signal } = this.#options;
+    const { pacer = unhurried, signal } = this.#options;
     const { generation } = topology;
     // Whoever waits for the key does not wait for the pace.
-    const paceKey = (bytes: number): Promise<void> => (keyGate.isAwaited(key) ? noPace() : pace(bytes));
+    const pace = (bytes: number): Promise<void> => (keyGate.isAwaited(key) ? noPace() : pacer.spend(bytes, signal));
     try {
       await keyGate.run(key, async () => {
         throwIfAborted(signal);
         if (topology.isSettled(key)) return;
-        this.#bytesMoved += await moveKey(planMove(this.#context, key, { pace: paceKey, signal }));
+        this.#bytesMoved += await moveKey(planMove(this.#context, key, { pace, signal }));
         this.#keysMoved++;
       });
     } catch (error) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createSeededRandom } from "../base/random.ts";
 import { HoldfastError } from "../base/errors.ts";
+import type { Pacer } from "../set/pace.ts";
 import { codeOf, createMemoryObjectStore, type MemoryObjectStore } from "../testing/memory-object-store.ts";
 import type { Bucket } from "./bucket.ts";
 import type { ObjectSettings } from "./context.ts";
@@ -162,11 +163,13 @@ describe("moving keys", () => {
     for (const stopAfterBytes of [100_000, 2_400_000, 2_717_000]) {
       const stop = new AbortController();
       let bytes = 0;
-      const pace = async (more: number): Promise<void> => {
-        bytes += more;
-        if (bytes > stopAfterBytes) stop.abort();
+      const pacer: Pacer = {
+        async spend(more) {
+          bytes += more;
+          if (bytes > stopAfterBytes) stop.abort();
+        },
       };
-      expect(await codeOf(store.upkeep.moveKeys({ signal: stop.signal, pace }))).toBe("ABORTED");
+      expect(await codeOf(store.upkeep.moveKeys({ signal: stop.signal, pacer }))).toBe("ABORTED");
       expect(await contents(bucket)).toEqual(before);
       expect((await upload.listParts({ startAfter: 4200 })).parts).toHaveLength(100);
     }
