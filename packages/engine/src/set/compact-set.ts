@@ -54,7 +54,10 @@ export interface CompactionReport {
   /** Of all packs, before the pass. */
   readonly totalBytes: number;
   readonly liveBytes: number;
-  /** All packs over what is live, after the pass, as far as is known without measuring again; undefined when nothing is live. */
+  readonly entries: number;
+  /** Of all packs after the pass, as far as is known without measuring again. */
+  readonly leftBytes: number;
+  /** `leftBytes` over `liveBytes`; undefined when nothing is live. */
   readonly amplification: number | undefined;
 }
 
@@ -81,9 +84,9 @@ export async function compactSet(set: OpenSet, options: CompactionOptions = {}):
   const gone = plan.filter(({ pack }) => victims.numbers.has(pack));
   const bytesFreed = gone.reduce((sum, { bytes }) => sum + bytes, 0);
   const leftBytes = use.totalBytes - bytesFreed + gone.reduce((sum, { liveBytes }) => sum + liveBytes, 0);
-  const { totalBytes, liveBytes } = use;
+  const { totalBytes, liveBytes, entries } = use;
   const amplification = liveBytes === 0 ? undefined : leftBytes / liveBytes;
-  return { victims: [...victims.numbers], bytesFreed, bytesMoved, totalBytes, liveBytes, amplification };
+  return { victims: [...victims.numbers], bytesFreed, bytesMoved, totalBytes, liveBytes, entries, leftBytes, amplification };
 }
 
 /** What a set's packs may take when nothing else is said. */

@@ -1,5 +1,5 @@
 /** Opens a single erasure set over given drives, for tests of the set room. */
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { createId, type DriveId, type SetId } from "../base/ids.ts";
 import { createSeededRandom } from "../base/random.ts";
 import { KiB, MiB } from "../base/units.ts";
@@ -50,7 +50,7 @@ export async function initSetDrive(drive: Drive): Promise<void> {
 /** Opens the set; an undefined drive is missing. */
 export async function openTestSet(
   drives: readonly (Drive | undefined)[],
-  options: { profile: ErasureProfile; settings?: Partial<SetSettings>; index?: OrderedIndex },
+  options: { profile: ErasureProfile; settings?: Partial<SetSettings>; index?: OrderedIndex; clock?: Clock },
 ): Promise<OpenSet> {
   await loadDigests();
   const members = drives.map((drive, ordinal) => new Member({ ordinal, id: driveIds[ordinal] as DriveId, drive }));
@@ -60,7 +60,7 @@ export async function openTestSet(
     profile: options.profile,
     members,
     index: options.index ?? createMemoryIndex(),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     settings,
     retired: new RetiredPacks(),
     hooks: { onCommitted: new Set() } satisfies SetHooks,
