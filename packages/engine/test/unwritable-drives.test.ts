@@ -140,6 +140,34 @@ describe.runIf(whyNot === undefined)("full drives", () => {
   });
 });
 
+describe.runIf(whyNot === undefined)("a full file system of the index", () => {
+  it("refuses changes, or takes them, but never ends the process; nothing acknowledged is lost", async () => {
+    const [mount] = (await mountDrives(1, 256 * KiB)) as [SmallMount];
+    const place = await makeTemporaryStore(3);
+    cleanUps.push(() => place.remove());
+    const settings = { indexDirectory: `${mount.path}/index` };
+    const store = await place.open(settings);
+    const bucket = await store.createBucket("things");
+    const taken: string[] = [];
+    let refused = 0;
+    for (let i = 0; i < 4000 && refused < 3; i++) {
+      const key = `${"long ".repeat(150)}-${i}`;
+      const fault = await bucket.put(key, patterned(10, i)).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (fault === undefined) taken.push(key);
+      else expect(isHoldfastError(fault), String(fault)).toBe(true);
+      if (fault !== undefined) refused++;
+    }
+    expect({ refused, some: taken.length > 10 }).toEqual({ refused: 3, some: true });
+    await store.close().catch((error: unknown) => expect(isHoldfastError(error), String(error)).toBe(true));
+    const again = await place.open();
+    await expectKept(again, taken, 10);
+    expect((await again.verify()).faults).toBe(0);
+  });
+});
+
 describe.runIf(whyNot === undefined)("read-only drives", () => {
   it("do not keep a store from opening, up to its parity", async () => {
     const mounts = await mountDrives(3, 12 * MiB);

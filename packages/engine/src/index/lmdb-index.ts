@@ -102,13 +102,15 @@ class LmdbIndex implements WritesBehind {
   async writeBehind(mutations: readonly IndexMutation[]): Promise<void> {
     this.checkOpen();
     checkMutations(mutations);
-    let last: Promise<boolean> | undefined;
-    // All of one turn of the event loop is one transaction.
-    for (const { key, value } of mutations) last = value === undefined ? this.database.remove(key) : this.database.put(key, value);
+    // All of one turn of the event loop is one transaction, but not always one promise; each of them rejects.
+    const written = new Set<Promise<boolean>>();
+    for (const { key, value } of mutations) written.add(value === undefined ? this.database.remove(key) : this.database.put(key, value));
+    // The package makes one more for the whole transaction, which nobody is given, when the turn is over.
+    setImmediate(() => void this.database.committed.then(ignore, ignore));
     try {
-      await last;
+      await Promise.all(written);
     } catch (error) {
-      throw toIndexError(error, this.path);
+      throw toIndexError(await reasonOfFailure(error), this.path);
     }
     this.database.resetReadTxn();
   }
@@ -152,7 +154,12 @@ class LmdbIndex implements WritesBehind {
     this.closed = true;
     await this.flushing?.catch(() => undefined);
     await this.database.close();
-    extendToLastPage(this.path);
+    try {
+      extendToLastPage(this.path);
+    } catch (error) {
+      // The drive it lay on is gone, and the index with it: it is made again from the log.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw toIndexError(error, this.path);
+    }
   }
 
   private checkOpen(): void {
@@ -230,6 +237,16 @@ class LmdbIndex implements WritesBehind {
 
 /** Flags of a synchronous transaction of the package: commit at once, no flush, no nested transaction. */
 const commitWithoutChild = 2;
+
+/** Why a commit failed: the package hides it in a promise of the error, which would end the process when nobody looks at it. */
+function reasonOfFailure(error: unknown): Promise<unknown> {
+  const { commitError } = error as { readonly commitError?: Promise<unknown> };
+  const reason = commitError?.catch((cause: unknown) => cause);
+  const noReason = new Promise((resolve) => setImmediate(resolve, error));
+  return reason === undefined ? noReason : Promise.race([reason, noReason]);
+}
+
+function ignore(): void {}
 
 function isEmpty(range: IndexRange): boolean {
   return range.end !== undefined && compareBytes(range.start, range.end) >= 0;

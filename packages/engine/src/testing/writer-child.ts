@@ -19,9 +19,11 @@ function say(line: WriterLine): void {
 async function watchDrives(store: Store): Promise<never> {
   let last = "";
   for (;;) {
-    const states = (await store.status()).sets.flatMap((set) => set.drives.map(({ state }) => state));
-    if (states.join() !== last) say({ type: "drives", states });
-    last = states.join();
+    const { sets } = await store.status();
+    const drives = sets.flatMap((set) => set.drives.map(({ location = "", state }) => ({ location, state })));
+    const states = drives.map(({ state }) => state).join();
+    if (states !== last) say({ type: "drives", drives });
+    last = states;
     await systemClock.sleep(5);
   }
 }

@@ -38,7 +38,7 @@ export type WriterLine =
   | { readonly type: "failed"; readonly number: number; readonly code: string; readonly indeterminate: boolean }
   /** A read, or a look before a write, failed. */
   | { readonly type: "unread"; readonly code: string }
-  | { readonly type: "drives"; readonly states: readonly string[] }
+  | { readonly type: "drives"; readonly drives: readonly { readonly location: string; readonly state: string }[] }
   | { readonly type: "refused"; readonly code: string; readonly message: string };
 
 /** Settings that make everything happen within a fraction of a second: packs that fill, blobs of several stripes. */
