@@ -42,7 +42,7 @@ export type { CheckFinding } from "./set/check-set.ts";
 export type { ErasureProfile } from "./set/erasure-set.ts";
 export type { MemberState } from "./set/member.ts";
 export type { DriveStatus, SetStatus } from "./set/open-erasure-set.ts";
-export type { ReadCounters } from "./set/read-packed.ts";
+export type { ReadCounters } from "./set/read-tools.ts";
 export type { WrapDrive } from "./store/find-drives.ts";
 export type { DriveSettings, StoreSettings } from "./store/settings.ts";
 export type { VerifyOptions, VerifyReport } from "./upkeep/verify-store.ts";

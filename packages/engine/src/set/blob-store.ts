@@ -21,10 +21,10 @@ import { LocalBlobReader } from "./blob-reader.ts";
 import { type BlobInput, type BlobPlan, writeBlobShards } from "./blob-writer.ts";
 import { chooseLayout } from "./choose-layout.ts";
 import { closedError } from "./closed-error.ts";
-import type { BlobLocation, BlobOptions, BlobReader, WrittenBlob } from "./erasure-set.ts";
+import type { BlobLocation, BlobOptions, BlobReader, OnRead, WrittenBlob } from "./erasure-set.ts";
 import { blobIdBytes, decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
-import type { ReadCounters } from "./read-packed.ts";
+import type { ReadTools } from "./read-tools.ts";
 import type { SetContext } from "./set-context.ts";
 import type { SpaceGuard } from "./space-guard.ts";
 
@@ -32,7 +32,7 @@ export class BlobStore {
   readonly #context: SetContext;
   readonly #compute: Compute;
   readonly #space: SpaceGuard;
-  readonly #counters: ReadCounters;
+  readonly #reads: ReadTools;
   /** Blobs are named after the epoch of the session that began them. */
   readonly #epoch: number;
   #counter = 0;
@@ -42,14 +42,18 @@ export class BlobStore {
   readonly #removing = new Set<Promise<void>>();
   /** Written and not yet named by a commit or discarded. */
   readonly #unnamed = new Map<string, BlobLocation>();
+  /** Members that got no shard of a blob, by its name, until it is named or discarded. */
+  readonly #missed = new Map<string, Member[]>();
+  /** Names of blobs being written. */
+  readonly #begun = new Set<string>();
   readonly #writing = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  constructor(context: SetContext, parts: { compute: Compute; space: SpaceGuard; counters: ReadCounters; epoch: number }) {
+  constructor(context: SetContext, parts: { compute: Compute; space: SpaceGuard; reads: ReadTools; epoch: number }) {
     this.#context = context;
     this.#compute = parts.compute;
     this.#space = parts.space;
-    this.#counters = parts.counters;
+    this.#reads = parts.reads;
     this.#epoch = parts.epoch;
     // Every blob under way listens to it; the warning at ten listeners is meant for leaks.
     setMaxListeners(0, this.#closing.signal);
@@ -65,8 +69,19 @@ export class BlobStore {
       this.#space.note(bytesPerDrive);
       this.#space.check();
     };
-    const writing = this.#writeShards(plan, { source, options, onBytes, closing: this.#closing.signal });
-    const settled: Promise<unknown> = writing.catch(() => undefined).finally(() => this.#writing.delete(settled));
+    const id = formatBlobId(plan.blob);
+    this.#begun.add(id);
+    const onMissed = (member: Member): void => {
+      this.#missed.set(id, [...(this.#missed.get(id) ?? []), member]);
+    };
+    const writing = this.#writeShards(plan, { source, options, onBytes, onMissed, closing: this.#closing.signal });
+    writing.catch(() => this.#missed.delete(id));
+    const settled: Promise<unknown> = writing
+      .catch(() => undefined)
+      .finally(() => {
+        this.#begun.delete(id);
+        this.#writing.delete(settled);
+      });
     this.#writing.add(settled);
     return writing;
   }
@@ -88,12 +103,14 @@ export class BlobStore {
     await Promise.all([...this.#unnamed.values()].map((location) => this.discard(location)));
   }
 
-  open(location: BlobLocation): BlobReader {
+  open(location: BlobLocation, onRead?: OnRead): BlobReader {
     const place = decodeBlobLocation(location);
     const id = formatBlobId(place.blob);
     this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1);
     return new LocalBlobReader(this.#context, place, {
-      counters: this.#counters,
+      location,
+      reads: this.#reads,
+      onRead,
       unpin: () => this.#unpin(id),
       closing: this.#closing.signal,
     });
@@ -118,13 +135,22 @@ export class BlobStore {
     for (const { key, entry } of changes) {
       if (entry === undefined) continue;
       const location = entry.value as BlobLocation;
-      if (key[0] === liveBlobRange.start[0]) this.#unnamed.delete(idOf(location));
+      if (key[0] === liveBlobRange.start[0]) this.#noteNamed(location);
       if (key[0] === freedBlobRange.start[0]) this.#free(location);
     }
   }
 
+  /** Who got no shard of a blob lacks it from now on. */
+  #noteNamed(location: BlobLocation): void {
+    const id = idOf(location);
+    this.#unnamed.delete(id);
+    for (const member of this.#missed.get(id) ?? []) if (member.drive !== undefined) member.lackingBlobs.set(id, location);
+    this.#missed.delete(id);
+  }
+
   #free(location: BlobLocation): void {
     const id = idOf(location);
+    for (const member of this.#context.members) member.lackingBlobs.delete(id);
     if (this.#pins.has(id)) this.#waiting.set(id, location);
     else this.#removeFreed(location);
   }
@@ -151,6 +177,7 @@ export class BlobStore {
   async discard(location: BlobLocation): Promise<boolean> {
     const place: BlobPlace = decodeBlobLocation(location);
     this.#unnamed.delete(formatBlobId(place.blob));
+    this.#missed.delete(formatBlobId(place.blob));
     const removed = await Promise.all(
       participants(place.layout).map(async (ordinal) => {
         const member = this.#context.members[ordinal];
@@ -166,26 +193,25 @@ export class BlobStore {
     return removed.every((done) => done);
   }
 
-  /** Removes shard files of earlier sessions that no committed record names: what a crash left between a blob and its record. */
-  async removeOrphans(members: readonly Member[]): Promise<void> {
-    for (const member of members) {
-      if (member.drive === undefined || member.state === "failed") continue;
-      // One drive's trouble is no reason to leave the others; it keeps its state unclean, and with it another try.
-      await this.#removeOrphansOf(member.drive).catch((error: unknown) => member.noteWriteFailure(error));
-    }
-  }
-
-  async #removeOrphansOf(drive: Drive): Promise<void> {
+  /**
+   * Removes shard files that no committed record names and nobody is writing: what a crash left between a blob and its record, and what was
+   * given up while the drive was away.
+   */
+  async removeOrphans(drive: Drive): Promise<void> {
     for (const folder of await drive.listFolders(blobsFolder)) {
       const epoch = parseBlobFolder(folder);
-      if (epoch === undefined || epoch >= this.#epoch) continue;
+      if (epoch === undefined || epoch > this.#epoch) continue;
       for (const name of await drive.list(blobFolder(epoch))) {
         const path = `${blobFolder(epoch)}/${name}`;
         const blob = parseShardFileName(path);
-        if (blob === undefined || this.#isNamed(blob)) continue;
-        await drive.remove(path);
+        if (blob !== undefined && !this.#isKnown(blob)) await drive.remove(path);
       }
     }
+  }
+
+  #isKnown(blob: BlobId): boolean {
+    const id = formatBlobId(blob);
+    return this.#begun.has(id) || this.#unnamed.has(id) || this.#isNamed(blob);
   }
 
   #isNamed(blob: BlobId): boolean {

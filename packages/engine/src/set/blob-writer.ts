@@ -40,6 +40,8 @@ export interface BlobInput {
   readonly options: BlobOptions;
   /** Told of bytes written to each drive; may throw to end the blob. */
   readonly onBytes: (bytesPerDrive: number) => void;
+  /** Told of drives that are left without their shard. */
+  readonly onMissed: (member: Member) => void;
   /** Fires with the error to end with when the set is being closed. */
   readonly closing: AbortSignal;
 }
@@ -61,6 +63,7 @@ class BlobWriter {
   readonly #plan: BlobPlan;
   readonly #stop: StopSignal;
   readonly #onBytes: (bytesPerDrive: number) => void;
+  readonly #onMissed: (member: Member) => void;
   #files: ShardFile[] = [];
   #finished: ShardFile[] = [];
   #failure: unknown;
@@ -76,6 +79,7 @@ class BlobWriter {
     this.#plan = plan;
     this.#stop = new StopSignal(input.options.signal, input.closing);
     this.#onBytes = input.onBytes;
+    this.#onMissed = input.onMissed;
     this.#digests = input.options.digests.map((name) => ({ name: name as DigestName, state: undefined }));
   }
 
@@ -250,6 +254,7 @@ class BlobWriter {
 
   #note(member: Member, error: unknown): void {
     this.#failure ??= error;
+    this.#onMissed(member);
     member.noteWriteFailure(error);
   }
 

@@ -30,7 +30,7 @@ export interface ErasureSet {
    * A packed payload, whole, checked against its checksum, reconstructed where it must be. Called in the same turn in which its entry was looked
    * up: compaction may move the payload afterwards. @throws OBJECT_DAMAGED, DRIVES_MISSING
    */
-  readPacked(payload: PackedPayload): Promise<Uint8Array>;
+  readPacked(payload: PackedPayload, onRead?: OnRead): Promise<Uint8Array>;
 
   /**
    * Streams `source` into a new blob: bounded memory, every shard durable when it resolves. Garbage until a commit names it with
@@ -40,7 +40,7 @@ export interface ErasureSet {
   /** Removes a blob that no commit named. Never throws. */
   discardBlob(blob: BlobLocation): Promise<void>;
   /** Pins a blob's shards against removal and reads any range of it, checked. Close it. */
-  openBlob(blob: BlobLocation): BlobReader;
+  openBlob(blob: BlobLocation, onRead?: OnRead): BlobReader;
 }
 
 /** How an operation is committed. */
@@ -123,6 +123,12 @@ export interface WrittenBlob {
   /** Digest name to digest. */
   readonly digests: ReadonlyMap<string, Uint8Array>;
 }
+
+/** How bytes were had: `degraded` when they had to be reconstructed because a drive was missing, slow or wrong. */
+export type ReadOutcome = "healthy" | "degraded";
+
+/** Called for every packed payload, and every stripe of a blob, when its bytes are there. Must not throw. */
+export type OnRead = (outcome: ReadOutcome) => void;
 
 export interface BlobReader {
   readonly sizeBytes: number;

@@ -8,6 +8,7 @@ import type { Compute } from "../compute/compute.ts";
 import { BlobStore } from "./blob-store.ts";
 import { closedError } from "./closed-error.ts";
 import { Committer } from "./committer.ts";
+import { DriveHealth } from "./drive-health.ts";
 import { hasRebuildMark, removeRebuildMark, writeStates } from "./drive-state.ts";
 import type {
   BlobLocation,
@@ -17,21 +18,25 @@ import type {
   ErasureProfile,
   ErasureSet,
   KeyRange,
+  OnRead,
   PackedPayload,
   SetEntry,
   SetOperation,
   WrittenBlob,
 } from "./erasure-set.ts";
 import { decodeEntry } from "./index-entry.ts";
+import { healSet } from "./heal-set.ts";
 import { type JoiningDrive, joinMember } from "./join-member.ts";
 import { Member, type MemberState } from "./member.ts";
+import { unhurried } from "./pace.ts";
 import { framesOf, type KnownPack } from "./pack-entries.ts";
-import { openThreshold } from "./quorum.ts";
+import { countedDrives, openThreshold } from "./quorum.ts";
 import { packOf } from "../format/packed-location.ts";
-import { type ReadCounters, readPackedPayload } from "./read-packed.ts";
+import { readPackedPayload } from "./read-packed.ts";
+import { ReadFaults } from "./read-faults.ts";
+import type { ReadCounters, ReadTools } from "./read-tools.ts";
 import { type RecoveredLog, recoverLog } from "./recover-log.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
-import { resealPacks } from "./reseal-packs.ts";
 import { sealLongTail } from "./seal-pack.ts";
 import type { SetContext } from "./set-context.ts";
 import { SpaceGuard } from "./space-guard.ts";
@@ -64,10 +69,14 @@ export interface OpenSet extends ErasureSet {
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /** Resolves when no read of a packed payload in this pack that is under way now is under way any more. */
   unread(pack: number): Promise<void>;
+  /** How the drives answer; who keeps the set calls its `look` every second or so, whether anybody reads or not. */
+  readonly health: DriveHealth;
   /** The pack being filled. */
   readonly activePack: number;
   /** Every frame, without its shard, of a pack that takes no more. @throws LOG_DAMAGED when no drive that is there has them whole */
   framesOf(pack: number): Promise<KnownPack>;
+  /** Removes shards from a drive that no blob claims, and those of blobs that were given up while a drive of theirs was away. */
+  removeOrphans(ordinal: number): Promise<void>;
   /** Runs work beside the set's own; `close` aborts its signal and waits for it. What fails is done later. */
   inBackground(work: (signal: AbortSignal) => Promise<void>): void;
   /** Commits what was placed, writes the clean end to every drive, closes the index. The drives stay open: they are their owner's. */
@@ -92,6 +101,8 @@ export interface SetStatus {
 
 export interface DriveStatus {
   readonly id: string;
+  /** Its number in the set: those of drives that have left are missing. */
+  readonly ordinal: number;
   readonly location: string | undefined;
   readonly state: MemberState;
   readonly reason: string | undefined;
@@ -114,12 +125,12 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
     }),
   );
   const present = context.members.filter((member) => member.votes).length;
-  const needed = openThreshold(context.members.length, context.profile);
+  const needed = openThreshold(countedDrives(context.members), context.profile);
   if (present < needed) {
-    const missing = [...new Set(context.members.filter((member) => !member.votes).map((member) => member.reason ?? member.id))];
+    const missing = [...new Set(context.members.filter((member) => !member.votes && !member.hasLeft).map((member) => member.reason ?? member.id))];
     throw new HoldfastError(
       "DRIVES_MISSING",
-      `only ${present} of ${context.members.length} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
+      `only ${present} of ${countedDrives(context.members)} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
       {
         details: { present, needed, missing },
       },
@@ -133,19 +144,29 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   if (tail.position > 0) for (const member of context.members) if (member.unchecked) member.noteLacking(tail.pack);
   const space = new SpaceGuard(context);
   await space.refresh();
-  const counters: ReadCounters = { healthy: 0, degraded: 0 };
-  const blobs = new BlobStore(context, { compute: options.compute, space, counters, epoch: tail.epoch });
+  const reads: ReadTools = {
+    counters: { healthy: 0, degraded: 0, hedged: 0 },
+    health: new DriveHealth(context),
+    faults: new ReadFaults(context),
+  };
+  const blobs = new BlobStore(context, { compute: options.compute, space, reads, epoch: tail.epoch });
   context.hooks.onCommitted.add((batch) => blobs.noteCommitted(batch.changes));
   const committer = new Committer(context, tail, { space });
   if (readOnly !== undefined) committer.refuseWrites(readOnly);
-  const set = new LocalErasureSet(context, { committer, blobs, counters, log });
+  const set = new LocalErasureSet(context, { committer, blobs, reads, log });
   if (readOnly === undefined) {
     blobs.removeLeftovers();
     set.inBackground(() => context.retired.settle(context));
-    if (!clean) set.inBackground(() => resealPacks(context, log));
-    set.inBackground(() => blobs.removeOrphans(unclean));
+    // Drives that were away are the owner's to heal, when it wants to; after an unclean end there is little to do, and it always ends.
+    const here = new Set(unclean.filter((member) => member.state === "online"));
+    if (here.size > 0) set.inBackground(() => heal(set, (member) => here.has(member)));
   }
   return set;
+}
+
+async function heal(set: OpenSet, only: (member: Member) => boolean): Promise<void> {
+  const steps = healSet(set, { pacer: unhurried, only });
+  while ((await steps.next()).done !== true);
 }
 
 /** A read of a packed payload under way. */
@@ -158,19 +179,20 @@ class LocalErasureSet implements OpenSet {
   readonly context: SetContext;
   readonly #committer: Committer;
   readonly #blobs: BlobStore;
-  readonly #counters: ReadCounters;
+  readonly #readTools: ReadTools;
   readonly #log: RecoveredLog;
   readonly #reads = new Set<PackedRead>();
   #background: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
   #upkeep: Promise<unknown> = Promise.resolve();
+  #isUpkeepOver = false;
   #closing: Promise<void> | undefined;
 
-  constructor(context: SetContext, parts: { committer: Committer; blobs: BlobStore; counters: ReadCounters; log: RecoveredLog }) {
+  constructor(context: SetContext, parts: { committer: Committer; blobs: BlobStore; reads: ReadTools; log: RecoveredLog }) {
     this.context = context;
     this.#committer = parts.committer;
     this.#blobs = parts.blobs;
-    this.#counters = parts.counters;
+    this.#readTools = parts.reads;
     this.#log = parts.log;
     // Every piece of upkeep listens to it; the warning at ten listeners is meant for leaks.
     setMaxListeners(0, this.#stopping.signal);
@@ -185,7 +207,11 @@ class LocalErasureSet implements OpenSet {
   }
 
   get driveCount(): number {
-    return this.context.members.length;
+    return countedDrives(this.context.members);
+  }
+
+  get health(): DriveHealth {
+    return this.#readTools.health;
   }
 
   get activePack(): number {
@@ -247,7 +273,8 @@ class LocalErasureSet implements OpenSet {
 
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#upkeep.then(() => {
-      this.#checkOpen();
+      // What opening has begun is finished also while the set is being closed.
+      if (this.#isUpkeepOver) throw closedError();
       return work();
     });
     this.#upkeep = done.catch(() => undefined);
@@ -261,6 +288,12 @@ class LocalErasureSet implements OpenSet {
   async framesOf(pack: number): Promise<KnownPack> {
     await this.#committer.sealed();
     return framesOf(this.context, this.#log, pack);
+  }
+
+  async removeOrphans(ordinal: number): Promise<void> {
+    this.#blobs.removeLeftovers();
+    const { drive } = this.#member(ordinal);
+    if (drive !== undefined) await this.#blobs.removeOrphans(drive);
   }
 
   #member(ordinal: number): Member {
@@ -285,9 +318,9 @@ class LocalErasureSet implements OpenSet {
     return this.#committer.commit(operation, options);
   }
 
-  async readPacked(payload: PackedPayload): Promise<Uint8Array> {
+  async readPacked(payload: PackedPayload, onRead?: OnRead): Promise<Uint8Array> {
     this.#checkOpen();
-    const reading = readPackedPayload(this.context, payload, this.#counters);
+    const reading = readPackedPayload(this.context, payload, this.#readTools, onRead);
     const read = { pack: packOf(payload), settled: reading.catch(() => undefined) };
     this.#reads.add(read);
     try {
@@ -308,15 +341,17 @@ class LocalErasureSet implements OpenSet {
     await this.#blobs.discard(blob);
   }
 
-  openBlob(blob: BlobLocation): BlobReader {
+  openBlob(blob: BlobLocation, onRead?: OnRead): BlobReader {
     this.#checkOpen();
-    return this.#blobs.open(blob);
+    return this.#blobs.open(blob, onRead);
   }
 
   status(): SetStatus {
     const { members, profile, id } = this.context;
     const { tail, refusal } = this.#committer;
-    const drives = members.map((member) => ({
+    const counted = members.filter((member) => !member.hasLeft);
+    const drives = counted.map((member) => ({
+      ordinal: member.ordinal,
       id: member.id,
       location: member.drive?.location,
       state: member.state,
@@ -327,8 +362,8 @@ class LocalErasureSet implements OpenSet {
       votes: member.votes,
     }));
     const log = { epoch: tail.epoch, sequence: tail.committedSequence, pack: tail.pack };
-    const redundancy = profile.parity - members.filter((member) => !member.isWhole || member.state === "failed").length;
-    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#counters }, redundancy, drives };
+    const redundancy = profile.parity - counted.filter((member) => !member.isWhole || member.state === "failed").length;
+    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#readTools.counters }, redundancy, drives };
   }
 
   close(): Promise<void> {
@@ -345,9 +380,10 @@ class LocalErasureSet implements OpenSet {
     await committer.drain();
     await committer.sealed();
     await this.#blobs.discardUnnamed();
-    await this.#blobs.drain();
     await this.#background;
+    this.#isUpkeepOver = true;
     await this.#upkeep;
+    await this.#blobs.drain();
     await Promise.all([...this.#reads].map((read) => read.settled));
     await Promise.all(context.members.map((member) => member.drain()));
     if (committer.refusal === undefined) {

@@ -2,215 +2,265 @@
  * Reading a packed payload. Healthy: one read on the drive that holds it (two where it crosses a shard's edge), checked by the payload's
  * own checksum. Degraded: the same aligned range of k other shards. Where the result still does not match, whole shards are read and
  * checked one by one against their frames' headers, so that a drive with wrong bytes is told from one with right ones.
+ *
+ * A healthy read that takes too long goes on beside a degraded one that leaves its drives out, and the first to have checked bytes wins.
+ * Suspect drives are read last. Every attempt has buffers of its own, so that one that comes too late harms nobody.
  */
-
-import { roundUp } from "../base/bytes.ts";
-import { HoldfastError } from "../base/errors.ts";
-import { unitBytes } from "../base/limits.ts";
-import { codeKernel } from "../codec/code-kernel.ts";
+import { isHoldfastError } from "../base/errors.ts";
 import { matchesChecksum } from "../codec/xxh3.ts";
-import type { DriveFile } from "../drive/drive.ts";
-import { type FrameHeader, frameHeaderBytes, parseFrameHeader, sameBatch, shardPosition } from "../format/frame.ts";
-import { driveOfSlot, type StripeLayout } from "../format/layout.ts";
+import { sameBatch } from "../format/frame.ts";
+import { driveOfSlot } from "../format/layout.ts";
 import { decodePackedLocation, type PackedLocation } from "../format/packed-location.ts";
+import type { OnRead } from "./erasure-set.ts";
+import { gatherShards } from "./gather-shards.ts";
 import type { Member } from "./member.ts";
-import { readWhole } from "./scan-pack.ts";
+import { alignedRange, assemblePayload, partOfSlot, type ShardRange, touchedSlots } from "./packed-stripe.ts";
+import { late } from "./patience.ts";
+import type { ReadTools } from "./read-tools.ts";
 import type { SetContext } from "./set-context.ts";
+import { unreadableError } from "./unreadable-error.ts";
+import { readVouchedShard, type VouchedShard } from "./vouched-shard.ts";
 
-/** What reads have met since the set was opened. */
-export interface ReadCounters {
-  /** Payloads and stripes read as they are. */
-  healthy: number;
-  /** Payloads and stripes that had to be reconstructed. */
-  degraded: number;
-}
-
-type Shards = (Uint8Array | undefined)[];
-
-export async function readPackedPayload(context: SetContext, payload: Uint8Array, counters: ReadCounters): Promise<Uint8Array> {
+/** Rejects with OBJECT_DAMAGED, DRIVES_MISSING. @throws FORMAT_DAMAGED when the location is not one */
+export function readPackedPayload(context: SetContext, payload: Uint8Array, tools: ReadTools, onRead?: OnRead): Promise<Uint8Array> {
   const location = decodePackedLocation(payload);
-  if (location.length === 0) return new Uint8Array(0);
-  const healthy = await readHealthy(context, location);
-  if (healthy !== undefined) {
-    counters.healthy++;
-    return healthy;
+  if (location.length === 0) return Promise.resolve(new Uint8Array(0));
+  return new PackedRead(context, location, tools, onRead).read();
+}
+
+const none: readonly number[] = [];
+
+class PackedRead {
+  readonly #context: SetContext;
+  readonly #location: PackedLocation;
+  readonly #tools: ReadTools;
+  readonly #onRead: OnRead | undefined;
+  readonly #first: number;
+  readonly #last: number;
+  readonly #startMs: number;
+  /** Touched slots that have answered the direct read, and those of them whose bytes could not be had. */
+  #answered = none;
+  #failed = none;
+  /** Drives that have been asked and have not said what they hold. */
+  #silent: Set<Member> | undefined;
+  /** Something was met that is not as it should be, and can be repaired. */
+  #isFaulty = false;
+
+  constructor(context: SetContext, location: PackedLocation, tools: ReadTools, onRead: OnRead | undefined) {
+    this.#context = context;
+    this.#location = location;
+    this.#tools = tools;
+    this.#onRead = onRead;
+    const { first, last } = touchedSlots(location);
+    this.#first = first;
+    this.#last = last;
+    this.#startMs = tools.health.nowMs();
   }
-  counters.degraded++;
-  const bytes = (await readDegraded(context, location)) ?? (await readSuspicious(context, location));
-  if (bytes !== undefined) return bytes;
-  throw unreadable(context, location);
-}
 
-/** The slots a payload touches. */
-function touchedSlots(location: PackedLocation): { first: number; last: number } {
-  const { offset, length, shardBytes } = location;
-  return { first: Math.floor(offset / shardBytes), last: Math.floor((offset + length - 1) / shardBytes) };
-}
-
-/** Straight from the data shards; undefined when a read fails or the checksum does not match. */
-async function readHealthy(context: SetContext, location: PackedLocation): Promise<Uint8Array | undefined> {
-  const { first, last } = touchedSlots(location);
-  const bytes = new Uint8Array(location.length);
-  let at = 0;
-  const reads: Promise<boolean>[] = [];
-  for (let slot = first; slot <= last; slot++) {
-    const start = slot === first ? location.offset - slot * location.shardBytes : 0;
-    const end = Math.min(location.shardBytes, location.offset + location.length - slot * location.shardBytes);
-    reads.push(readInto(context, location, slot, start, bytes.subarray(at, at + end - start)));
-    at += end - start;
+  async read(): Promise<Uint8Array> {
+    if (!this.#mayReadDirectly()) return this.#finish(undefined, await this.#readAround(none));
+    const { health } = this.#tools;
+    const direct = this.#readDirectly();
+    const bytes = await health.patience.until(direct, this.#startMs + health.hedgeMs);
+    if (bytes === late) return this.#hedge(direct);
+    return this.#finish(bytes, bytes ?? (await this.#readAround(none)));
   }
-  const complete = reads.length === 1 ? await reads[0] : (await Promise.all(reads)).every((done) => done);
-  if (complete !== true) return undefined;
-  if (matchesChecksum(location.checksum, 0, bytes)) return bytes;
-  for (let slot = first; slot <= last; slot++) memberOf(context, location, slot).readFaults++;
-  return undefined;
-}
 
-function memberOf(context: SetContext, location: PackedLocation, slot: number): Member {
-  return context.members[driveOfSlot(location.layout, slot)] as Member;
-}
-
-async function readInto(context: SetContext, location: PackedLocation, slot: number, start: number, into: Uint8Array): Promise<boolean> {
-  const member = memberOf(context, location, slot);
-  if (!member.readable) return false;
-  try {
-    const read = await member.withPack(location.pack, { create: false }, (file) => file.read(location.shardPosition + start, into));
-    return read === into.byteLength;
-  } catch {
-    member.readFaults++;
-    return false;
+  #finish(healthy: Uint8Array | undefined, bytes: Uint8Array | undefined): Uint8Array {
+    const { counters, faults } = this.#tools;
+    if (healthy === undefined) counters.degraded++;
+    else counters.healthy++;
+    if (bytes === undefined) throw this.#unreadable();
+    this.#onRead?.(healthy === undefined ? "degraded" : "healthy");
+    const { pack, shardPosition } = this.#location;
+    if (this.#isFaulty) faults.tell({ kind: "packed", pack, position: shardPosition });
+    return bytes;
   }
-}
 
-/** The aligned range of the shards a payload touches. */
-function alignedRange(location: PackedLocation): { start: number; end: number } {
-  const { first, last } = touchedSlots(location);
-  if (first !== last) return { start: 0, end: location.shardBytes };
-  const start = location.offset - first * location.shardBytes;
-  return { start: Math.floor(start / unitBytes) * unitBytes, end: roundUp(start + location.length, unitBytes) };
-}
-
-/** Reconstructs the touched shards' range from the others, taking the touched ones one by one, then all, for lost. */
-async function readDegraded(context: SetContext, location: PackedLocation): Promise<Uint8Array | undefined> {
-  const range = alignedRange(location);
-  const shards = await readShards(context, location, range);
-  const { first, last } = touchedSlots(location);
-  const touched = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  for (const lost of [[], ...touched.map((slot) => [slot]), touched]) {
-    const trial = shards.map((shard, slot) => (lost.includes(slot) ? undefined : shard));
-    const bytes = assemble(location, trial, range);
-    if (bytes !== undefined) return bytes;
+  #member(slot: number): Member {
+    return this.#context.members[driveOfSlot(this.#location.layout, slot)] as Member;
   }
-  return undefined;
-}
 
-async function readShards(context: SetContext, location: PackedLocation, range: { start: number; end: number }): Promise<Shards> {
-  const width = location.layout.data + location.layout.parity;
-  return Promise.all(
-    Array.from({ length: width }, async (_, slot) => {
+  /** Of suspect drives the bytes are had more surely from the others. */
+  #mayReadDirectly(): boolean {
+    for (let slot = this.#first; slot <= this.#last; slot++) if (!this.#tools.health.isFine(this.#member(slot))) return false;
+    return true;
+  }
+
+  /** Straight from the data shards; undefined when a read fails or the checksum does not match. */
+  async #readDirectly(): Promise<Uint8Array | undefined> {
+    const { length, offset, shardBytes } = this.#location;
+    const bytes = new Uint8Array(length);
+    const isWhole = await (this.#first === this.#last
+      ? this.#readInto(this.#first, offset - this.#first * shardBytes, bytes, this.#startMs)
+      : this.#readParts(bytes));
+    if (!isWhole) {
+      if (this.#first === this.#last) this.#failed = [this.#first];
+      return undefined;
+    }
+    if (matchesChecksum(this.#location.checksum, 0, bytes)) return bytes;
+    for (let slot = this.#first; slot <= this.#last; slot++) this.#noteFault(this.#member(slot));
+    return undefined;
+  }
+
+  async #readParts(bytes: Uint8Array): Promise<boolean> {
+    const reads: Promise<boolean>[] = [];
+    for (let at = 0, slot = this.#first; slot <= this.#last; slot++) {
+      const { start, end } = partOfSlot(this.#location, slot);
+      reads.push(this.#readPart(slot, start, bytes.subarray(at, at + end - start)));
+      at += end - start;
+    }
+    return (await Promise.all(reads)).every((complete) => complete);
+  }
+
+  async #readPart(slot: number, start: number, into: Uint8Array): Promise<boolean> {
+    const complete = await this.#readInto(slot, start, into, this.#startMs);
+    this.#answered = [...this.#answered, slot];
+    if (!complete) this.#failed = [...this.#failed, slot];
+    return complete;
+  }
+
+  /** Whoever has the bytes first: the drives that are late, or the others. */
+  #hedge(direct: Promise<Uint8Array | undefined>): Promise<Uint8Array> {
+    const { health, counters } = this.#tools;
+    counters.hedged++;
+    const lateSlots: number[] = [];
+    for (let slot = this.#first; slot <= this.#last; slot++) if (!this.#answered.includes(slot)) lateSlots.push(slot);
+    const answered = lateSlots.map((slot) => health.noteLate(this.#member(slot), this.#startMs));
+    return new Promise((resolve, reject) => {
+      const finish = (healthy: Uint8Array | undefined, bytes: Uint8Array | undefined): void => {
+        try {
+          resolve(this.#finish(healthy, bytes));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      let isOver = false;
+      void this.#readAround(lateSlots).then((bytes) => {
+        if (!isOver) finish(undefined, bytes);
+        isOver = true;
+      });
+      void direct.then((bytes) => {
+        for (const note of answered) note();
+        if (!isOver && bytes !== undefined) finish(bytes, bytes);
+        isOver ||= bytes !== undefined;
+      });
+    });
+  }
+
+  /** From k shards of the stripe; those of fine drives first, those that are late or have failed last. */
+  async #readAround(lateSlots: readonly number[]): Promise<Uint8Array | undefined> {
+    const { data, parity } = this.#location.layout;
+    const isTouched = (slot: number): boolean => slot >= this.#first && slot <= this.#last;
+    const isPoor = (slot: number): boolean =>
+      lateSlots.includes(slot) || this.#failed.includes(slot) || !this.#tools.health.isFine(this.#member(slot));
+    const slots = Array.from({ length: data + parity }, (_, slot) => slot)
+      .filter((slot) => this.#member(slot).readable)
+      .sort((a, b) => Number(isPoor(a)) - Number(isPoor(b)) || Number(isTouched(b)) - Number(isTouched(a)) || a - b);
+    return (await this.#gatherRanges(slots)) ?? (await this.#gatherVouched(slots));
+  }
+
+  #gatherRanges(slots: readonly number[]): Promise<Uint8Array | undefined> {
+    const range = alignedRange(this.#location);
+    const read = async (slot: number): Promise<Uint8Array | undefined> => {
       const bytes = new Uint8Array(range.end - range.start);
-      return (await readInto(context, location, slot, range.start, bytes)) ? bytes : undefined;
-    }),
-  );
-}
-
-/** The payload from k or more shards' ranges; undefined when they are too few or the checksum does not match. */
-function assemble(location: PackedLocation, shards: Shards, range: { start: number; end: number }): Uint8Array | undefined {
-  if (shards.filter((shard) => shard !== undefined).length < location.layout.data) return undefined;
-  const { first, last } = touchedSlots(location);
-  const wanted = new Map<number, Uint8Array>();
-  for (let slot = first; slot <= last; slot++) if (shards[slot] === undefined) wanted.set(slot, new Uint8Array(range.end - range.start));
-  if (wanted.size > 0) codeKernel().reconstruct(location.layout, shards, wanted);
-  const bytes = new Uint8Array(location.length);
-  let at = 0;
-  for (let slot = first; slot <= last; slot++) {
-    const shard = shards[slot] ?? (wanted.get(slot) as Uint8Array);
-    const start = slot === first ? location.offset - slot * location.shardBytes : 0;
-    const end = Math.min(location.shardBytes, location.offset + location.length - slot * location.shardBytes);
-    bytes.set(shard.subarray(start - range.start, end - range.start), at);
-    at += end - start;
+      return (await this.#readInto(slot, range.start, bytes, this.#tools.health.nowMs())) ? bytes : undefined;
+    };
+    return this.#gather(slots, read, (shards) => this.#assemble(shards, range));
   }
-  return matchesChecksum(location.checksum, 0, bytes) ? bytes : undefined;
-}
 
-/**
- * Reads whole shards, keeps those their own frame headers vouch for, and reconstructs from those of one batch: a drive that was away when
- * the tail of the log was cut may have a sound frame of another batch there.
- */
-async function readSuspicious(context: SetContext, location: PackedLocation): Promise<Uint8Array | undefined> {
-  const width = location.layout.data + location.layout.parity;
-  const vouched = await Promise.all(Array.from({ length: width }, (_, slot) => readVouchedShard(context, location, slot)));
-  for (const sample of vouched) {
-    if (sample === undefined) continue;
-    const shards = vouched.map((other) => (other !== undefined && sameBatch(other.header, sample.header) ? other.shard : undefined));
-    const bytes = assemble(location, shards, { start: 0, end: location.shardBytes });
-    if (bytes !== undefined) return bytes;
+  /** Takes the touched shards as they are, then one by one, then all, for lost. */
+  #assemble(shards: ReadonlyMap<number, Uint8Array>, range: ShardRange): Uint8Array | undefined {
+    const touched: number[] = [];
+    for (let slot = this.#first; slot <= this.#last; slot++) if (shards.has(slot)) touched.push(slot);
+    const trials = [[], ...touched.map((slot) => [slot]), ...(touched.length > 1 ? [touched] : [])];
+    for (const lost of trials) {
+      const bytes = assemblePayload(this.#location, shards, range, lost);
+      if (bytes === undefined) continue;
+      for (const slot of lost) this.#noteFault(this.#member(slot));
+      return bytes;
+    }
+    return undefined;
   }
-  return undefined;
-}
 
-/** A shard whose frame header agrees with its bytes. */
-async function readVouchedShard(
-  context: SetContext,
-  location: PackedLocation,
-  slot: number,
-): Promise<{ header: FrameHeader; shard: Uint8Array } | undefined> {
-  const member = memberOf(context, location, slot);
-  if (!member.readable) return undefined;
-  try {
-    const file = await member.packFile(location.pack, { create: false });
-    const shard = await readWhole(file, location.shardPosition, location.shardBytes);
-    const header = shard === undefined ? undefined : await findHeader(context, location, file);
-    if (shard !== undefined && header?.slot === slot && matchesChecksum(header.shardChecksum, 0, shard)) return { header, shard };
-  } catch {
-    // a drive that cannot be read has nothing to offer here
+  /**
+   * Reads whole shards, keeps those their own frame headers vouch for, and reconstructs from those of one batch: a drive that was away
+   * when the tail of the log was cut may have a sound frame of another batch there.
+   */
+  #gatherVouched(slots: readonly number[]): Promise<Uint8Array | undefined> {
+    const combine = (vouched: ReadonlyMap<number, VouchedShard>): Uint8Array | undefined => {
+      for (const sample of vouched.values()) {
+        const batch = [...vouched].filter(([, other]) => sameBatch(other.header, sample.header));
+        const shards = new Map(batch.map(([slot, { shard }]) => [slot, shard]));
+        const bytes = assemblePayload(this.#location, shards, { start: 0, end: this.#location.shardBytes });
+        if (bytes !== undefined) return bytes;
+      }
+      return undefined;
+    };
+    return this.#gather(slots, (slot) => this.#readVouched(slot), combine);
   }
-  member.readFaults++;
-  return undefined;
-}
 
-/**
- * The header of the frame whose shard starts at the location. It lies somewhere before the shard: records of unknown length are between,
- * so it is looked for backwards at multiples of 128 bytes.
- */
-async function findHeader(context: SetContext, location: PackedLocation, file: DriveFile): Promise<FrameHeader | undefined> {
-  const windowBytes = 64 * 1024;
-  for (let end = location.shardPosition; end > 0; end -= windowBytes) {
-    const start = Math.max(0, end - windowBytes);
-    const bytes = await readWhole(file, start, end - start);
-    if (bytes === undefined) return undefined;
-    for (let at = bytes.byteLength - frameHeaderBytes; at >= 0; at -= unitBytes) {
-      const header = parseFrameHeader(bytes, at);
-      if (header === undefined || header.setId !== context.id || header.pack !== location.pack || header.position !== start + at) continue;
-      return shardPosition(header) === location.shardPosition ? header : undefined;
+  async #readVouched(slot: number): Promise<VouchedShard | undefined> {
+    const member = this.#member(slot);
+    try {
+      const vouched = await readVouchedShard(this.#context, this.#location, slot, member);
+      this.#silent?.delete(member);
+      if (vouched === undefined) this.#noteFault(member);
+      return vouched;
+    } catch (error) {
+      this.#noteError(member, error);
+      return undefined;
     }
   }
-  return undefined;
-}
 
-function unreadable(context: SetContext, location: PackedLocation): HoldfastError {
-  const { data, parity } = location.layout;
-  const holders = Array.from({ length: data + parity }, (_, slot) => memberOf(context, location, slot));
-  return unreadableError({ holders, layout: location.layout, what: { pack: location.pack, position: location.shardPosition } });
-}
-
-/** Why k shards could not be read: while drives are missing, they may have what is needed; with all of them there it is damage. */
-export function unreadableError(facts: {
-  holders: readonly Member[];
-  layout: StripeLayout;
-  what: Readonly<Record<string, unknown>>;
-}): HoldfastError {
-  const { data, parity } = facts.layout;
-  const missing = facts.holders.filter((member) => !member.readable).map((member) => member.id);
-  const details = { ...facts.what, data, parity, missingDrives: missing };
-  if (missing.length > 0) {
-    return new HoldfastError(
-      "DRIVES_MISSING",
-      `too few of the ${data + parity} shards of this object can be read; bring back drives ${missing.join(", ")}`,
-      { details },
-    );
+  #gather<Shard>(
+    slots: readonly number[],
+    read: (slot: number) => Promise<Shard | undefined>,
+    combine: (shards: ReadonlyMap<number, Shard>) => Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
+    this.#silent ??= new Set();
+    const silent = this.#silent;
+    const ask = (slot: number): Promise<Shard | undefined> => {
+      silent.add(this.#member(slot));
+      return read(slot);
+    };
+    const isGone = (slot: number): boolean => !this.#member(slot).readable;
+    return gatherShards({ slots, needed: this.#location.layout.data, read: ask, combine, isGone }, this.#tools.health);
   }
-  return new HoldfastError("OBJECT_DAMAGED", "the object is damaged on more drives than its parity covers; restore it from a copy", {
-    details,
-  });
+
+  async #readInto(slot: number, start: number, into: Uint8Array, startMs: number): Promise<boolean> {
+    const member = this.#member(slot);
+    const { pack, shardPosition } = this.#location;
+    try {
+      const read = await member.withPack(pack, { create: false }, (file) => file.read(shardPosition + start, into));
+      this.#tools.health.noteRead(member, startMs);
+      this.#silent?.delete(member);
+      if (read === into.byteLength) return true;
+      this.#noteFault(member);
+    } catch (error) {
+      this.#noteError(member, error);
+    }
+    return false;
+  }
+
+  #noteError(member: Member, error: unknown): void {
+    this.#tools.health.noteError(member, error);
+    if (isHoldfastError(error, "FILE_NOT_FOUND", "DRIVE_IO_ERROR")) {
+      this.#silent?.delete(member);
+      this.#noteFault(member);
+    } else if (member.readable && !isHoldfastError(error, "STORE_CLOSED", "DRIVES_MISSING")) member.readFaults++;
+  }
+
+  /** A drive that is away, or is being filled, is no fault; one that failed cannot be repaired. */
+  #noteFault(member: Member): void {
+    if (!member.readable || member.fresh || member.state === "rebuilding" || member.lacking.has(this.#location.pack)) return;
+    member.readFaults++;
+    if (member.state !== "failed") this.#isFaulty = true;
+  }
+
+  #unreadable(): Error {
+    const { layout, pack, shardPosition } = this.#location;
+    const holders = Array.from({ length: layout.data + layout.parity }, (_, slot) => this.#member(slot));
+    return unreadableError({ holders, silent: this.#silent ?? new Set(), layout, what: { pack, position: shardPosition } });
+  }
 }
