@@ -3,6 +3,7 @@ import { isHoldfastError } from "../base/errors.ts";
 import type { Drive } from "../drive/drive.ts";
 import { decodeBlobLocation } from "../format/blob-location.ts";
 import { createFaultDrive } from "../testing/fault-drive.ts";
+import { heal } from "../testing/heal.ts";
 import { bodyOf, errorOf, inPieces, keyOf, putBlob, readBlob, removeBlob } from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
@@ -125,6 +126,7 @@ describe("a blob that is not finished", () => {
     await away.close();
     expect(await shardFiles(drives)).toHaveLength(1);
     const back = await openTestSet(drives, { profile });
+    await heal(back);
     await back.close();
     expect(await shardFiles(drives)).toEqual([]);
   });
@@ -180,6 +182,7 @@ describe("a blob that is given up", () => {
     await away.close();
     expect(await shardFiles(drives)).toHaveLength(2);
     const back = await openTestSet(drives, { profile });
+    await heal(back);
     await back.close();
     expect(await shardFiles(drives)).toEqual([]);
   });

@@ -9,6 +9,7 @@ import { createMemoryIndex } from "../index/memory-index.ts";
 import type { OrderedIndex } from "../index/ordered-index.ts";
 import { CrashWorld } from "../testing/crash-drive.ts";
 import { CrashWorkload } from "../testing/crash-workload.ts";
+import { heal } from "../testing/heal.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
 import type { OpenSet } from "./open-erasure-set.ts";
@@ -78,6 +79,7 @@ class Lab {
     if (set === undefined) return undefined;
     const found = await this.workload.check(set, { lenient: options.lenient ?? absent.size > this.survive });
     const { writable } = set.status();
+    if (absent.size === 0) await heal(set);
     const blobs = this.workload.blobsOf(set);
     await set.close();
     if (absent.size === 0) expectOnly(blobs, this.world);

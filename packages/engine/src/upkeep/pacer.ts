@@ -32,6 +32,8 @@ export interface PacerOptions {
   readonly clock: Clock;
   /** Shared with other jobs; unbounded when undefined. */
   readonly bandwidth?: Bandwidth | undefined;
+  /** False for background work, which does not keep the process alive while it pauses. */
+  readonly keepsAlive?: boolean | undefined;
   /** The part of its time the job may work, 0 < duty ≤ 1; the rest it pauses. */
   readonly duty?: number | undefined;
 }
@@ -46,7 +48,7 @@ export function createPacer(options: PacerOptions): Pacer {
       throwIfAborted(signal);
       const workedMs = Math.min(workMsMax, clock.monotonicMs() - resumedMs);
       const restMs = Math.max(bandwidth?.take(bytes) ?? 0, workedMs * (1 / duty - 1));
-      if (restMs >= 1) await clock.sleep(restMs, signal);
+      if (restMs >= 1) await (options.keepsAlive === true ? clock.sleep(restMs, signal) : clock.rest(restMs, signal));
       else await new Promise((resolve) => setImmediate(resolve));
       resumedMs = clock.monotonicMs();
     },
