@@ -21,10 +21,10 @@ import { LocalBlobReader } from "./blob-reader.ts";
 import { type BlobInput, type BlobPlan, writeBlobShards } from "./blob-writer.ts";
 import { chooseLayout } from "./choose-layout.ts";
 import { closedError } from "./closed-error.ts";
-import type { BlobLocation, BlobOptions, BlobReader, WrittenBlob } from "./erasure-set.ts";
+import type { BlobLocation, BlobOptions, BlobReader, OnRead, WrittenBlob } from "./erasure-set.ts";
 import { blobIdBytes, decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
-import type { ReadCounters } from "./read-packed.ts";
+import type { ReadTools } from "./read-tools.ts";
 import type { SetContext } from "./set-context.ts";
 import type { SpaceGuard } from "./space-guard.ts";
 
@@ -32,7 +32,7 @@ export class BlobStore {
   readonly #context: SetContext;
   readonly #compute: Compute;
   readonly #space: SpaceGuard;
-  readonly #counters: ReadCounters;
+  readonly #reads: ReadTools;
   /** Blobs are named after the epoch of the session that began them. */
   readonly #epoch: number;
   #counter = 0;
@@ -49,11 +49,11 @@ export class BlobStore {
   readonly #writing = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  constructor(context: SetContext, parts: { compute: Compute; space: SpaceGuard; counters: ReadCounters; epoch: number }) {
+  constructor(context: SetContext, parts: { compute: Compute; space: SpaceGuard; reads: ReadTools; epoch: number }) {
     this.#context = context;
     this.#compute = parts.compute;
     this.#space = parts.space;
-    this.#counters = parts.counters;
+    this.#reads = parts.reads;
     this.#epoch = parts.epoch;
     // Every blob under way listens to it; the warning at ten listeners is meant for leaks.
     setMaxListeners(0, this.#closing.signal);
@@ -103,12 +103,14 @@ export class BlobStore {
     await Promise.all([...this.#unnamed.values()].map((location) => this.discard(location)));
   }
 
-  open(location: BlobLocation): BlobReader {
+  open(location: BlobLocation, onRead?: OnRead): BlobReader {
     const place = decodeBlobLocation(location);
     const id = formatBlobId(place.blob);
     this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1);
     return new LocalBlobReader(this.#context, place, {
-      counters: this.#counters,
+      location,
+      reads: this.#reads,
+      onRead,
       unpin: () => this.#unpin(id),
       closing: this.#closing.signal,
     });

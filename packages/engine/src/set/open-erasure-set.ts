@@ -8,6 +8,7 @@ import type { Compute } from "../compute/compute.ts";
 import { BlobStore } from "./blob-store.ts";
 import { closedError } from "./closed-error.ts";
 import { Committer } from "./committer.ts";
+import { DriveHealth } from "./drive-health.ts";
 import { hasRebuildMark, removeRebuildMark, writeStates } from "./drive-state.ts";
 import type {
   BlobLocation,
@@ -17,6 +18,7 @@ import type {
   ErasureProfile,
   ErasureSet,
   KeyRange,
+  OnRead,
   PackedPayload,
   SetEntry,
   SetOperation,
@@ -28,9 +30,11 @@ import { type JoiningDrive, joinMember } from "./join-member.ts";
 import { Member, type MemberState } from "./member.ts";
 import { unhurried } from "./pace.ts";
 import { framesOf, type KnownPack } from "./pack-entries.ts";
-import { openThreshold } from "./quorum.ts";
+import { countedDrives, openThreshold } from "./quorum.ts";
 import { packOf } from "../format/packed-location.ts";
-import { type ReadCounters, readPackedPayload } from "./read-packed.ts";
+import { readPackedPayload } from "./read-packed.ts";
+import { ReadFaults } from "./read-faults.ts";
+import type { ReadCounters, ReadTools } from "./read-tools.ts";
 import { type RecoveredLog, recoverLog } from "./recover-log.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
 import { sealLongTail } from "./seal-pack.ts";
@@ -65,6 +69,8 @@ export interface OpenSet extends ErasureSet {
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /** Resolves when no read of a packed payload in this pack that is under way now is under way any more. */
   unread(pack: number): Promise<void>;
+  /** How the drives answer; who keeps the set calls its `look` every second or so, whether anybody reads or not. */
+  readonly health: DriveHealth;
   /** The pack being filled. */
   readonly activePack: number;
   /** Every frame, without its shard, of a pack that takes no more. @throws LOG_DAMAGED when no drive that is there has them whole */
@@ -95,6 +101,8 @@ export interface SetStatus {
 
 export interface DriveStatus {
   readonly id: string;
+  /** Its number in the set: those of drives that have left are missing. */
+  readonly ordinal: number;
   readonly location: string | undefined;
   readonly state: MemberState;
   readonly reason: string | undefined;
@@ -117,12 +125,12 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
     }),
   );
   const present = context.members.filter((member) => member.votes).length;
-  const needed = openThreshold(context.members.length, context.profile);
+  const needed = openThreshold(countedDrives(context.members), context.profile);
   if (present < needed) {
-    const missing = [...new Set(context.members.filter((member) => !member.votes).map((member) => member.reason ?? member.id))];
+    const missing = [...new Set(context.members.filter((member) => !member.votes && !member.hasLeft).map((member) => member.reason ?? member.id))];
     throw new HoldfastError(
       "DRIVES_MISSING",
-      `only ${present} of ${context.members.length} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
+      `only ${present} of ${countedDrives(context.members)} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
       {
         details: { present, needed, missing },
       },
@@ -136,12 +144,16 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   if (tail.position > 0) for (const member of context.members) if (member.unchecked) member.noteLacking(tail.pack);
   const space = new SpaceGuard(context);
   await space.refresh();
-  const counters: ReadCounters = { healthy: 0, degraded: 0 };
-  const blobs = new BlobStore(context, { compute: options.compute, space, counters, epoch: tail.epoch });
+  const reads: ReadTools = {
+    counters: { healthy: 0, degraded: 0, hedged: 0 },
+    health: new DriveHealth(context),
+    faults: new ReadFaults(context),
+  };
+  const blobs = new BlobStore(context, { compute: options.compute, space, reads, epoch: tail.epoch });
   context.hooks.onCommitted.add((batch) => blobs.noteCommitted(batch.changes));
   const committer = new Committer(context, tail, { space });
   if (readOnly !== undefined) committer.refuseWrites(readOnly);
-  const set = new LocalErasureSet(context, { committer, blobs, counters, log });
+  const set = new LocalErasureSet(context, { committer, blobs, reads, log });
   if (readOnly === undefined) {
     blobs.removeLeftovers();
     set.inBackground(() => context.retired.settle(context));
@@ -167,7 +179,7 @@ class LocalErasureSet implements OpenSet {
   readonly context: SetContext;
   readonly #committer: Committer;
   readonly #blobs: BlobStore;
-  readonly #counters: ReadCounters;
+  readonly #readTools: ReadTools;
   readonly #log: RecoveredLog;
   readonly #reads = new Set<PackedRead>();
   #background: Promise<void> = Promise.resolve();
@@ -176,11 +188,11 @@ class LocalErasureSet implements OpenSet {
   #isUpkeepOver = false;
   #closing: Promise<void> | undefined;
 
-  constructor(context: SetContext, parts: { committer: Committer; blobs: BlobStore; counters: ReadCounters; log: RecoveredLog }) {
+  constructor(context: SetContext, parts: { committer: Committer; blobs: BlobStore; reads: ReadTools; log: RecoveredLog }) {
     this.context = context;
     this.#committer = parts.committer;
     this.#blobs = parts.blobs;
-    this.#counters = parts.counters;
+    this.#readTools = parts.reads;
     this.#log = parts.log;
     // Every piece of upkeep listens to it; the warning at ten listeners is meant for leaks.
     setMaxListeners(0, this.#stopping.signal);
@@ -195,7 +207,11 @@ class LocalErasureSet implements OpenSet {
   }
 
   get driveCount(): number {
-    return this.context.members.length;
+    return countedDrives(this.context.members);
+  }
+
+  get health(): DriveHealth {
+    return this.#readTools.health;
   }
 
   get activePack(): number {
@@ -302,9 +318,9 @@ class LocalErasureSet implements OpenSet {
     return this.#committer.commit(operation, options);
   }
 
-  async readPacked(payload: PackedPayload): Promise<Uint8Array> {
+  async readPacked(payload: PackedPayload, onRead?: OnRead): Promise<Uint8Array> {
     this.#checkOpen();
-    const reading = readPackedPayload(this.context, payload, this.#counters);
+    const reading = readPackedPayload(this.context, payload, this.#readTools, onRead);
     const read = { pack: packOf(payload), settled: reading.catch(() => undefined) };
     this.#reads.add(read);
     try {
@@ -325,15 +341,17 @@ class LocalErasureSet implements OpenSet {
     await this.#blobs.discard(blob);
   }
 
-  openBlob(blob: BlobLocation): BlobReader {
+  openBlob(blob: BlobLocation, onRead?: OnRead): BlobReader {
     this.#checkOpen();
-    return this.#blobs.open(blob);
+    return this.#blobs.open(blob, onRead);
   }
 
   status(): SetStatus {
     const { members, profile, id } = this.context;
     const { tail, refusal } = this.#committer;
-    const drives = members.map((member) => ({
+    const counted = members.filter((member) => !member.hasLeft);
+    const drives = counted.map((member) => ({
+      ordinal: member.ordinal,
       id: member.id,
       location: member.drive?.location,
       state: member.state,
@@ -344,8 +362,8 @@ class LocalErasureSet implements OpenSet {
       votes: member.votes,
     }));
     const log = { epoch: tail.epoch, sequence: tail.committedSequence, pack: tail.pack };
-    const redundancy = profile.parity - members.filter((member) => !member.isWhole || member.state === "failed").length;
-    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#counters }, redundancy, drives };
+    const redundancy = profile.parity - counted.filter((member) => !member.isWhole || member.state === "failed").length;
+    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#readTools.counters }, redundancy, drives };
   }
 
   close(): Promise<void> {
