@@ -1,4 +1,4 @@
-import type { OpenBody, PinnedPieces } from "./object-body.ts";
+import type { OpenBody, PinnedPieces, ReadStats } from "./object-body.ts";
 import type { ObjectInfo } from "./object-info.ts";
 import type { ByteRange } from "./range.ts";
 import { invalidArgument } from "./validate.ts";
@@ -23,6 +23,8 @@ export interface StoredObject extends StoredObjectFacts, AsyncIterable<Uint8Arra
   readonly contentLength: number;
   /** True once the body has been asked for. */
   readonly bodyUsed: boolean;
+  /** How the body was read, as far as it has been. */
+  readonly stats: ReadStats;
   /** The whole body. @throws OBJECT_DAMAGED, DRIVES_MISSING */
   bytes(): Promise<Uint8Array>;
   /** The body as UTF-8 text. */
@@ -66,6 +68,10 @@ class BodyReader {
 
   get bodyUsed(): boolean {
     return this.#used;
+  }
+
+  get stats(): ReadStats {
+    return this.#body.stats;
   }
 
   async bytes(): Promise<Uint8Array> {
