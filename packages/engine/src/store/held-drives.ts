@@ -129,6 +129,9 @@ export class HeldDrives {
     const held = this.all();
     this.#held.clear();
     await Promise.all(held.map((drive) => giveBack(drive)));
+    // Drives that were away may be back by now.
+    const locks = [...this.#formerLocks.values()].map((lock) => lock.release());
+    await patiently(Promise.all(locks), "a drive that left").catch(() => undefined);
     await patiently(Promise.all(this.#leaving.values()), "a drive that left").catch(() => undefined);
   }
 }

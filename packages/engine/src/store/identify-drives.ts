@@ -14,7 +14,7 @@ export interface IdentifiedDrives {
   /** The newest label: what the store is. */
   readonly label: DriveLabel;
   readonly members: ReadonlyMap<DriveId, FoundDrive>;
-  /** Drives of the store that it does without: they have left it, or joining it was interrupted and never decided. */
+  /** Drives of the store that it does without: they have left it, alone or with their set, or joining it was interrupted and never decided. */
   readonly strays: readonly FoundDrive[];
 }
 
@@ -39,7 +39,8 @@ export async function gatherStore(found: readonly FoundDrive[]): Promise<Identif
         label,
       );
     }
-    if (left.has(own.driveId) || (!known.has(own.driveId) && (await isHalfAdded(drive.drive)))) {
+    const isOfSet = label.sets.some(({ setId }) => setId === own.setId);
+    if (left.has(own.driveId) || !isOfSet || (!known.has(own.driveId) && (await isHalfAdded(drive.drive)))) {
       strays.push(drive);
       continue;
     }

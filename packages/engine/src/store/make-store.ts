@@ -68,10 +68,15 @@ async function planLabels(drives: readonly NewDrive[], profile: Profile, world: 
   });
 }
 
+/** The state of a drive of a set that was never open. */
+export async function writeFirstState(drive: Drive, setId: SetId): Promise<void> {
+  const state = { setId, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 };
+  await drive.replaceFile(stateFileName, encodeState(state));
+}
+
 /** Writes state and label of a new drive, the label last: a drive with a label is complete. */
 async function initDrive(drive: Drive, label: DriveLabel): Promise<void> {
-  const state = { setId: label.setId, epoch: 0, firstSequence: 1, clean: true, lastSequence: 0, activePack: 1, activePosition: 0 };
-  await drive.replaceFile(stateFileName, encodeState(state));
+  await writeFirstState(drive, label.setId);
   await drive.replaceFile(labelFileName, encodeLabel(label));
 }
 

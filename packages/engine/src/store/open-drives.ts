@@ -118,7 +118,8 @@ async function openExisting(settings: ResolvedSettings, { found, missing }: Foun
     checkAgainstProfile(settings, made);
   }
   const driveCount = driveCountOf(newest.sets);
-  if (settings.drives.length > driveCount) {
+  const known = new Set(newest.sets.flatMap((set) => set.drives));
+  if (settings.drives.length - strays.filter(({ label }) => !known.has(label?.driveId as DriveId)).length > driveCount) {
     throw invalid(
       "drives",
       settings.drives.map((drive) => drive.path),

@@ -35,8 +35,11 @@ export interface StoreDrivesOptions {
   readonly access: DriveAccess;
   /** Opens one more set of the store. */
   readonly openSet: (set: LabelSet, drives: ReadonlyMap<DriveId, MemberDrive>) => Promise<OpenSet>;
-  /** Told when the sets, their weights or what is being emptied have changed. */
-  readonly onTopology?: ((topology: StoreTopology) => void) | undefined;
+  /**
+   * Told when the label has changed: its sets, their weights, what is being emptied. Waited for; must not change anything itself. Sets that go
+   * are closed after it.
+   */
+  readonly onTopology?: ((topology: StoreTopology) => Promise<void>) | undefined;
 }
 
 /** A drive on its way into the store: open, empty, and not labelled yet. */
@@ -54,6 +57,8 @@ export interface LabelChange {
   readonly needs: ReadonlyMap<SetId, number>;
   /** A drive that goes, and so neither counts nor gets the label. */
   readonly without?: DriveId | undefined;
+  /** Made in a quiesced moment, in which nothing else can be told of it: `tellTopology` follows. */
+  readonly isQuiet?: boolean;
   /** Called when the drives that join are labelled, before any other: from then on an opening with them goes on from there. */
   readonly onLabelled?: (() => Promise<void>) | undefined;
   /** Called when there is no way back. */
@@ -91,6 +96,11 @@ export class StoreDrives {
 
   get topology(): StoreTopology {
     return topologyOf(this.#label);
+  }
+
+  /** True when every set of the label is open. */
+  get isOpened(): boolean {
+    return this.#label.sets.every(({ setId }) => this.setOf(setId) !== undefined);
   }
 
   get isClosed(): boolean {
@@ -227,7 +237,12 @@ export class StoreDrives {
     if (!(await this.spreadLabel(needs))) {
       throw new HoldfastError("WRITE_QUORUM_LOST", "the change has reached too few drives to count: bring drives back and it is finished");
     }
-    this.options.onTopology?.(this.topology);
+    if (change.isQuiet !== true) await this.tellTopology();
+  }
+
+  /** Lets the rooms above know the label. */
+  async tellTopology(): Promise<void> {
+    if (this.isOpened) await this.options.onTopology?.(this.topology);
   }
 
   /** Writes the label to all drives that have an older one; true when every set of `needs` has so many voting drives with it. */

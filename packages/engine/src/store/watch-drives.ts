@@ -13,6 +13,7 @@
  */
 import { isHoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
+import { openNewSets } from "./add-drives.ts";
 import type { DriveLook } from "./drive-access.ts";
 import { type HeldDrive, patiently } from "./held-drives.ts";
 import { replaceInPlace } from "./replace-drive.ts";
@@ -83,6 +84,7 @@ export class DriveWatcher {
     this.#leaveVanished(looks);
     await this.#drives.spreadLabel();
     for (const place of this.#drives.vacantPlaces()) await this.#fill(place, looks);
+    await openNewSets(this.#drives);
   }
 
   #leaveVanished(looks: Looks): void {
