@@ -46,6 +46,7 @@ export const rooms = [
     imports: ["set", "placement", "index", "base"],
   },
   { name: "s3", level: 6, holds: "HTTP endpoint", imports: ["object", "base"], world: true, planned: true },
+  { name: "wiring", level: 7, holds: "the open store: calls to the parts that do them, upkeep's tasks", imports: "everything" },
   { name: "engine.ts", level: 7, holds: "composition root: settings in, wired store out", imports: "everything", world: true },
   { name: "index.ts", level: 7, holds: "the public surface, no logic", imports: "everything" },
   { name: "cli", level: 7, holds: "the holdfast command", imports: "everything", world: true, packages: ["commander", "cli-progress"] },

@@ -4,7 +4,7 @@ export { type ErrorCode, type ErrorDetails, type ErrorKind, errorCodes, Holdfast
 export type { DriveId, SetId, StoreId } from "./base/ids.ts";
 export type { Random } from "./base/random.ts";
 export type { Drive, DriveFile, DriveSpace, NewFile } from "./drive/drive.ts";
-export { openStore, type RecoveryProgress, type SetSpace, type Store, type StoreComponents, type StoreStatus } from "./engine.ts";
+export { openStore } from "./engine.ts";
 export type { ContentHeaders, ObjectAttributes } from "./object/attributes.ts";
 export type { ObjectBody } from "./object/body.ts";
 export type { BodyOptions } from "./object/body-puller.ts";
@@ -31,6 +31,7 @@ export type { ListPartsOptions, ListPartsPage } from "./object/multipart/list-pa
 export type { ListedUpload, ListUploadsEntry, ListUploadsOptions, ListUploadsPage } from "./object/multipart/list-uploads.ts";
 export type { MultipartUpload } from "./object/multipart/multipart-upload.ts";
 export type { UploadedPart, UploadPartOptions } from "./object/multipart/upload-part.ts";
+export type { ReadStats } from "./object/object-body.ts";
 export type { ObjectInfo } from "./object/object-info.ts";
 export type { TagOptions } from "./object/object-tags.ts";
 export type { PutManyEntry, PutManyResult } from "./object/put-many.ts";
@@ -43,6 +44,20 @@ export type { ErasureProfile } from "./set/erasure-set.ts";
 export type { MemberState } from "./set/member.ts";
 export type { DriveStatus, SetStatus } from "./set/open-erasure-set.ts";
 export type { ReadCounters } from "./set/read-tools.ts";
+export type { DriveAccess, DriveLook } from "./store/drive-access.ts";
 export type { WrapDrive } from "./store/find-drives.ts";
-export type { DriveSettings, StoreSettings } from "./store/settings.ts";
+export type { ReplacedDrive } from "./store/replace-drive.ts";
+export type { DriveSettings, StoreSettings, UpkeepSettings } from "./store/settings.ts";
+export type { StoreEvent, StoreHappening } from "./upkeep/events.ts";
 export type { VerifyOptions, VerifyReport } from "./upkeep/verify-store.ts";
+export type {
+  CompactOptions,
+  CompactReport,
+  RecoveryProgress,
+  SetSpace,
+  Store,
+  StoreComponents,
+  StoreDriveChanges,
+  StoreStatus,
+} from "./wiring/store.ts";
+export type { RebuildOptions, RebuildProgress, RebuildReport } from "./wiring/store-upkeep.ts";

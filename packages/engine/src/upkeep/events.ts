@@ -29,7 +29,13 @@ export type StoreHappening =
   /** A scrub has read everything once. */
   | { readonly type: "scrub"; readonly setId: string; readonly faults: number; readonly repaired: number; readonly unrepairable: number }
   /** Space was given back. */
-  | { readonly type: "compaction"; readonly setId: string; readonly packs: number; readonly bytesFreed: number; readonly bytesMoved: number }
+  | {
+      readonly type: "compaction";
+      readonly setId: string;
+      readonly packs: number;
+      readonly bytesFreed: number;
+      readonly bytesMoved: number;
+    }
   /** Multipart uploads nobody went on with were aborted. */
   | { readonly type: "uploads"; readonly aborted: number }
   /** A piece of upkeep failed; it is tried again. */

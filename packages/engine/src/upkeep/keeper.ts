@@ -41,8 +41,16 @@ export class Keeper {
   start(): void {
     const { watchEveryMs, workEveryMs, watch } = this.#parts;
     this.#loops = Promise.all([
-      this.#every(watchEveryMs, () => this.#stopping.signal, () => this.#guard("watch", watch)),
-      this.#every(workEveryMs, () => this.#wake.signal, () => this.#work()),
+      this.#every(
+        watchEveryMs,
+        () => this.#stopping.signal,
+        () => this.#guard("watch", watch),
+      ),
+      this.#every(
+        workEveryMs,
+        () => this.#wake.signal,
+        () => this.#work(),
+      ),
     ]);
   }
 
