@@ -211,18 +211,19 @@ class BlobRepair {
     const count = pieces.filter((piece) => piece !== undefined).length;
     const where = `${this.#name} stripe ${stripe}`;
     const isMakeable = count >= layout.data;
-    const settled = this.#request.crossCheck && isMakeable && !shardsAgree(layout, pieces) ? settleShards(layout, pieces, {}) : undefined;
-    const isDoubtful = this.#request.crossCheck && isMakeable && settled === undefined && !shardsAgree(layout, pieces);
-    if (isDoubtful) this.#find(undefined, where, "parity differs", { repairable: false, repaired: false });
-    const sick = this.#shards.filter((shard) => this.#isSick(shard, pieces, settled?.wrong));
+    const agree = !this.#request.crossCheck || !isMakeable || shardsAgree(layout, pieces);
+    const wrong = agree ? [] : settleShards(layout, pieces, {})?.wrong;
+    if (wrong === undefined) this.#find(undefined, where, "parity differs", { repairable: false, repaired: false });
+    const sick = this.#shards.filter((shard) => this.#isSick(shard, pieces, wrong ?? []));
     if (sick.length === 0) return;
-    const whole = !isMakeable || isDoubtful ? undefined : settled === undefined ? fillShards(layout, pieces) : fillShards(layout, settled.data);
+    const right = pieces.map((piece, slot) => (wrong?.includes(slot) === true ? undefined : piece));
+    const whole = isMakeable && wrong !== undefined ? fillShards(layout, right) : undefined;
     for (const shard of sick) await this.#repairPiece(shard, stripe, whole?.[shard.slot], pieces[shard.slot] !== undefined);
   }
 
-  #isSick(shard: Shard, pieces: Shards, wrong: readonly number[] | undefined): boolean {
+  #isSick(shard: Shard, pieces: Shards, wrong: readonly number[]): boolean {
     if (!shard.isTarget || shard.hasFailed) return false;
-    return shard.making !== undefined || pieces[shard.slot] === undefined || wrong?.includes(shard.slot) === true;
+    return shard.making !== undefined || pieces[shard.slot] === undefined || wrong.includes(shard.slot);
   }
 
   /** Sound pieces by slot: those of the targets, and as many others as are needed. */
@@ -235,7 +236,7 @@ class BlobRepair {
       pieces[shard.slot] = await this.#readPiece(shard, stripe);
     };
     await Promise.all(this.#shards.filter(isLookedAt).map(read));
-    const isNeeded = this.#shards.some((shard) => this.#isSick(shard, pieces, undefined));
+    const isNeeded = this.#shards.some((shard) => this.#isSick(shard, pieces, []));
     const others = this.#shards
       .filter((shard) => !isLookedAt(shard) && shard.file !== undefined)
       .sort((a, b) => reluctance(a.member) - reluctance(b.member));
@@ -268,7 +269,7 @@ class BlobRepair {
       this.#find(shard, where, shard.making === undefined ? "damaged" : "missing", { repairable: false, repaired: false });
       // While a drive is away it may have what is needed. With all of them there the piece is lost; the rest is worth keeping.
       if (shard.making === undefined) return;
-      if (this.#shards.some(({ isReached }) => !isReached)) await this.#giveUp(shard);
+      if (this.#shards.some(({ isReached, member }) => !isReached && !member.hasLeft)) await this.#giveUp(shard);
       else await this.#append(shard, [new Uint8Array(this.#geometry.pieceHeaderBytes(stripe) + this.#geometry.pieceBytes(stripe))]);
       return;
     }
