@@ -2,7 +2,8 @@
 import type { Clock } from "../base/clock.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { ErasureSet } from "../set/erasure-set.ts";
+import type { BlobFacts } from "../set/blob-facts.ts";
+import type { BlobLocation, ErasureSet } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
 import type { BucketTable } from "./bucket-table.ts";
 import type { ComputeDigest } from "./digests.ts";
@@ -36,6 +37,8 @@ export interface ObjectStoreDependencies {
   readonly random: Random;
   readonly computeDigest: ComputeDigest;
   readonly settings: ObjectSettings;
+  /** How a blob is coded; what its location says when undefined. */
+  readonly describeBlob?: ((blob: BlobLocation) => BlobFacts) | undefined;
   /** Throws once the store is closed, for what asks no set. @throws STORE_CLOSED */
   readonly checkOpen?: (() => void) | undefined;
 }

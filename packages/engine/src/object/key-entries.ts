@@ -133,6 +133,11 @@ export function keyText({ bucketId, keyBytes }: ObjectKey): string {
   return `${bucketId}:${Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.byteLength).toString("latin1")}`;
 }
 
+/** A text that stands for a blob in maps. */
+export function blobText(blob: BlobLocation): string {
+  return Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString("latin1");
+}
+
 function ownerEntry(indexKey: Uint8Array, value: Uint8Array): OwnerEntry {
   if (indexKey[0] === keyTags.upload) {
     return { indexKey: indexKey.slice(), uploadId: indexKey.slice(unescapeKey(indexKey).suffixAt), blobCount: 0 };

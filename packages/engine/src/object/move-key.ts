@@ -17,12 +17,12 @@
  * (rewrite-bodies.ts, compaction): a look-up and the opening of what it names happen in one turn, and what is cleared is looked up again
  * in the commit that clears it.
  */
-import { isHoldfastError, throwIfAborted } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError, throwIfAborted } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import type { BlobLocation, BlobReader, CommitOptions, ErasureProfile, ErasureSet, SetOperation, SetTransaction } from "../set/erasure-set.ts";
 import { copyBlob } from "./copy-blob.ts";
-import { blobsOf, holdsKey, isMarked, type ObjectKey, orderIn, readOwners, readPartKeys, withBlobs } from "./key-entries.ts";
-import { movingKey } from "./keys.ts";
+import { blobsOf, blobText, holdsAny, holdsKey, isMarked, type ObjectKey, orderIn, readOwners, readPartKeys, withBlobs } from "./key-entries.ts";
+import { movingKey, partKey } from "./keys.ts";
 import { packRecord, recordVersion } from "./record-codec.ts";
 
 /** A move of one key. */
@@ -108,10 +108,17 @@ class KeyCopy {
 
   async #addParts(upload: { readonly bucketId: number; readonly uploadId: Uint8Array }): Promise<void> {
     let keys = readPartKeys(this.#from, upload, undefined, sliceEntries);
+    if (keys.length > 0) this.#checkUploadId(upload);
     while (keys.length > 0) {
       for (const indexKey of keys) await this.#add(indexKey);
       keys = readPartKeys(this.#from, upload, keys.at(-1), sliceEntries);
     }
+  }
+
+  /** Ids of uploads in two sets are the same with a chance of 2^-32 when their orders are; then one of the two stays where it is. */
+  #checkUploadId({ bucketId, uploadId }: { readonly bucketId: number; readonly uploadId: Uint8Array }): void {
+    if (!holdsAny(this.#move.to, partKey(bucketId, uploadId))) return;
+    throw new HoldfastError("OBJECT_DAMAGED", "an object cannot be moved, because one made of parts with the same upload id is there already");
   }
 
   /** Takes one entry along. What it names is opened in the turn of its look-up. */
@@ -145,10 +152,10 @@ class KeyCopy {
     for (const { blob, reader } of readers) {
       const copy = await copyBlob(reader, this.#move.to, this.#move);
       item.blobs.push(copy);
-      copies.set(textOf(blob), copy);
+      copies.set(blobText(blob), copy);
       this.#bodyBytes += reader.sizeBytes;
     }
-    item.value = withBlobs(item.indexKey, item.value, (blob) => copies.get(textOf(blob)));
+    item.value = withBlobs(item.indexKey, item.value, (blob) => copies.get(blobText(blob)));
   }
 
   async #flush({ isLast }: { readonly isLast: boolean }): Promise<void> {
@@ -250,8 +257,4 @@ async function readPaced(reading: Promise<Uint8Array>, pace: (bytes: number) => 
 
 async function discard(set: ErasureSet, items: readonly CopiedEntry[]): Promise<void> {
   for (const blob of items.flatMap((item) => item.blobs)) await set.discardBlob(blob);
-}
-
-function textOf(blob: BlobLocation): string {
-  return Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString("latin1");
 }

@@ -10,11 +10,15 @@
  *      `holdsNothing` may be left out
  * After a crash the store is opened with what was durable, and goes on with 3.
  */
-import type { ErasureSet } from "../set/erasure-set.ts";
+import type { ErasureProfile, ErasureSet } from "../set/erasure-set.ts";
+import type { WantedProfile } from "../set/recode-set.ts";
 import { changeTopology } from "./change-topology.ts";
 import type { ObjectContext } from "./context.ts";
 import { moveHome } from "./move-home.ts";
 import { holdsNothing, type MoveProgress, type MoveReport, moveKeys } from "./move-keys.ts";
+import { type CollectedUploads, type CollectUploadsOptions, collectUploads } from "./multipart/collect-uploads.ts";
+import { type ReprotectOptions, type ReprotectProgress, reprotect, wantedProfile } from "./reprotect.ts";
+import { type RewriteProgress, rewriteBlobs, type ShouldRewrite } from "./rewrite-bodies.ts";
 import type { TopologyState } from "./topology.ts";
 import type { ObjectUpkeepOptions } from "./upkeep-options.ts";
 
@@ -54,6 +58,26 @@ export class ObjectUpkeep {
   /** Makes another set the home. It holds commits up for as long as copying the records of all buckets takes. */
   moveHome(to: ErasureSet): Promise<void> {
     return moveHome(this.#context, to);
+  }
+
+  /** Writes the blobs of a set again that are to be coded or placed otherwise; `isMisplacedBlob` of the set room says which, for instance. */
+  rewriteBlobs(set: ErasureSet, shouldRewrite: ShouldRewrite, options?: ObjectUpkeepOptions<RewriteProgress>): Promise<RewriteProgress> {
+    return rewriteBlobs(this.#context, set, shouldRewrite, options);
+  }
+
+  /** How what hangs on an index key is to be coded, by its bucket: for writing packed payloads again. */
+  get wantedProfile(): WantedProfile {
+    return wantedProfile(this.#context);
+  }
+
+  /** Codes a bucket another way, also what is in it already. @throws BUCKET_NOT_FOUND, ARGUMENT_INVALID, ABORTED */
+  reprotect(bucketName: string, erasure: ErasureProfile, options: ReprotectOptions): Promise<ReprotectProgress> {
+    return reprotect(this.#context, bucketName, erasure, options);
+  }
+
+  /** Aborts uploads in which nothing has happened for long. */
+  collectUploads(options: CollectUploadsOptions): Promise<CollectedUploads> {
+    return collectUploads(this.#context, options);
   }
 
   /** True when a set has nothing of any bucket or object. */

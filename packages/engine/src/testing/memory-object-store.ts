@@ -4,7 +4,7 @@ import { computeDigest, type DigestName, loadDigests } from "../codec/digest.ts"
 import type { ObjectSettings } from "../object/context.ts";
 import { createObjectStore, type ObjectStore } from "../object/object-store.ts";
 import type { ChooseSet, TopologyState } from "../object/topology.ts";
-import { createMemorySet, type MemorySet } from "./memory-set.ts";
+import { createMemorySet, describeMemoryBlob, type MemorySet } from "./memory-set.ts";
 
 await loadDigests();
 
@@ -40,7 +40,7 @@ export function createMemoryObjectStore(
     };
   };
   const settings: ObjectSettings = { inlineBytes: 1024, etag: "md5", partBytesMin: 2048, ...options.settings };
-  const parts = { clock, random, computeDigest: digest, settings };
+  const parts = { describeBlob: describeMemoryBlob, clock, random, computeDigest: digest, settings };
   const memory = {
     sets,
     home,

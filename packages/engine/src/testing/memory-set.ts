@@ -10,6 +10,7 @@ import { abortedError, HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { createId } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Random } from "../base/random.ts";
+import type { BlobFacts } from "../set/blob-facts.ts";
 import {
   type BlobLocation,
   type BlobReader,
@@ -43,6 +44,11 @@ export interface MemorySet extends ErasureSet {
   readonly size: number;
   /** Makes the next commit fail with this error, before its decision. */
   failNextCommit(error: Error): void;
+}
+
+/** How a memory set was asked to code a blob. */
+export function describeMemoryBlob(blob: BlobLocation): BlobFacts {
+  return { data: blob[8] as number, parity: blob[9] as number, drives: [], sizeBytes: 0 };
 }
 
 interface StoredBlob {
@@ -134,7 +140,9 @@ class ModelSet implements MemorySet {
     const bytes = concatBytes(pieces);
     this.#blobs.push({ bytes, named: false, removed: false, pins: 0 });
     const digests = new Map(options.digests.map((name) => [name, this.#options.computeDigest(name, bytes)]));
-    return { blob: bytesOfNumber(this.#blobs.length - 1) as BlobLocation, sizeBytes: bytes.byteLength, digests };
+    const { data, parity } = options.profile ?? this.profile;
+    const blob = concatBytes([bytesOfNumber(this.#blobs.length - 1), Uint8Array.of(data, parity)]) as BlobLocation;
+    return { blob, sizeBytes: bytes.byteLength, digests };
   }
 
   async discardBlob(location: BlobLocation): Promise<void> {
