@@ -124,6 +124,7 @@ class Healing {
       }
     }
     for (const patient of patients) await this.#complete(patient);
+    yield this.#step(undefined);
   }
 
   /** How many members lack some blob, and the bytes of what they lack. */
