@@ -21,12 +21,16 @@ import { LocalBlobReader } from "./blob-reader.ts";
 import { type BlobInput, type BlobPlan, writeBlobShards } from "./blob-writer.ts";
 import { chooseLayout } from "./choose-layout.ts";
 import { closedError } from "./closed-error.ts";
-import type { BlobLocation, BlobOptions, BlobReader, OnRead, WrittenBlob } from "./erasure-set.ts";
+import type { BlobLocation, BlobOptions, BlobReader, ErasureProfile, OnRead, WrittenBlob } from "./erasure-set.ts";
 import { blobIdBytes, decodeEntry, freedBlobKey, freedBlobRange, liveBlobKey, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
+import { late } from "./patience.ts";
 import type { ReadTools } from "./read-tools.ts";
 import type { SetContext } from "./set-context.ts";
 import type { SpaceGuard } from "./space-guard.ts";
+
+/** A drive that has not removed a shard by then is not waited for; what is left there is removed at the next opening. */
+const removeMsMax = 2000;
 
 export class BlobStore {
   readonly #context: SetContext;
@@ -62,8 +66,8 @@ export class BlobStore {
   async write(source: AsyncIterable<Uint8Array>, options: BlobOptions): Promise<WrittenBlob> {
     this.#space.check();
     const counter = this.#counter++;
-    const takers = this.#context.members.filter((member) => member.writable);
-    const layout = chooseLayout(this.#context, takers, { wanted: options.profile ?? this.#context.profile, turn: counter });
+    const wanted = options.profile ?? this.#context.profile;
+    const layout = chooseLayout(this.#context, this.#takers(wanted), { wanted, turn: counter });
     const plan = { blob: { epoch: this.#epoch, counter }, layout, timeMs: Math.floor(this.#context.clock.nowMs()) };
     const onBytes = (bytesPerDrive: number): void => {
       this.#space.note(bytesPerDrive);
@@ -74,7 +78,9 @@ export class BlobStore {
     const onMissed = (member: Member): void => {
       this.#missed.set(id, [...(this.#missed.get(id) ?? []), member]);
     };
-    const writing = this.#writeShards(plan, { source, options, onBytes, onMissed, closing: this.#closing.signal });
+    const onFinishedLate = (member: Member, drive: Drive): Promise<void> => this.#noteFinishedLate(plan.blob, member, drive);
+    const { health } = this.#reads;
+    const writing = this.#writeShards(plan, { source, options, health, onBytes, onMissed, onFinishedLate, closing: this.#closing.signal });
     writing.catch(() => this.#missed.delete(id));
     const settled: Promise<unknown> = writing
       .catch(() => undefined)
@@ -86,10 +92,31 @@ export class BlobStore {
     return writing;
   }
 
+  /** Suspect drives are left out where there are enough others. */
+  #takers(wanted: ErasureProfile): Member[] {
+    const takers = this.#context.members.filter((member) => member.writable);
+    const fine = takers.filter((member) => member.state !== "suspect");
+    return fine.length >= wanted.data + wanted.parity ? fine : takers;
+  }
+
   async #writeShards(plan: BlobPlan, input: BlobInput): Promise<WrittenBlob> {
     const written = await writeBlobShards(this.#context, this.#compute, plan, input);
     this.#unnamed.set(formatBlobId(plan.blob), written.blob);
     return written;
+  }
+
+  /** A drive that was left without its shard has it after all: that is good, unless the blob has been given up meanwhile. */
+  async #noteFinishedLate(blob: BlobId, member: Member, drive: Drive): Promise<void> {
+    // Of a set that is closed nothing is known any more; its next opening looks.
+    if (this.#closing.signal.aborted) return;
+    const id = formatBlobId(blob);
+    if (!this.#begun.has(id) && !this.#unnamed.has(id) && this.#context.index.get(liveBlobKey(idBytesOf(blob))) === undefined) {
+      await drive.remove(shardFileName(blob)).catch(() => undefined);
+    } else if (member.drive === drive) {
+      member.lackingBlobs.delete(id);
+      const missed = this.#missed.get(id);
+      if (missed !== undefined) this.#missed.set(id, missed.filter((other) => other !== member));
+    }
   }
 
   /** Ends what is being written and lets no reader begin another stripe; resolves when nothing of it is left on the drives. */
@@ -183,8 +210,9 @@ export class BlobStore {
         const member = this.#context.members[ordinal];
         if (member?.drive === undefined || member.state === "failed") return false;
         try {
-          await member.drive.remove(shardFileName(place.blob));
-          return true;
+          const { patience } = this.#reads.health;
+          const removal = member.drive.remove(shardFileName(place.blob));
+          return (await patience.until(removal, this.#reads.health.nowMs() + removeMsMax)) !== late;
         } catch {
           return false;
         }
@@ -215,10 +243,7 @@ export class BlobStore {
   }
 
   #isNamed(blob: BlobId): boolean {
-    const id = new Uint8Array(blobIdBytes);
-    const view = new DataView(id.buffer);
-    view.setUint32(0, blob.epoch, true);
-    view.setUint32(4, blob.counter, true);
+    const id = idBytesOf(blob);
     return this.#context.index.get(liveBlobKey(id)) !== undefined || this.#context.index.get(freedBlobKey(id)) !== undefined;
   }
 
@@ -230,4 +255,12 @@ export class BlobStore {
 
 function idOf(location: BlobLocation): string {
   return formatBlobId(decodeBlobLocation(location).blob);
+}
+
+function idBytesOf(blob: BlobId): Uint8Array {
+  const id = new Uint8Array(blobIdBytes);
+  const view = new DataView(id.buffer);
+  view.setUint32(0, blob.epoch, true);
+  view.setUint32(4, blob.counter, true);
+  return id;
 }

@@ -1,33 +1,35 @@
 /**
  * Writing a blob: the source is cut into stripes, each coded in one buffer (k data pieces, then m parity pieces) and appended to the shard
- * files of its drives while the next one fills. At the end every shard file is finished: durable under its name. Memory: two stripes.
+ * files of its drives while the next one fills. At the end every shard file is finished: durable under its name.
  *
- * A drive that fails on the way is left out as long as the rest still makes the threshold of `quorum.ts`; the missing shard is made again
- * later. On any other error, or an abort, every file is removed.
+ * A drive that fails on the way is left out as long as the rest still makes the threshold of `quorum.ts`; one that is slow is not waited
+ * for beyond a grace: it may lag a few stripes, then it is left out as well. What they are left without is made again later. On any other
+ * error, or an abort, every file is removed. A drive that never answers holds up neither the one nor the other as long as enough others do.
+ *
+ * Memory: two stripes, and as many more as drives lag, all within the budget of `compute`; when that is short the laggards are left out.
  */
-import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import { isHoldfastError } from "../base/errors.ts";
 import { createDigest, type DigestName, resumeDigest } from "../codec/digest.ts";
 import type { DigestState } from "../codec/stripe-job.ts";
 import { checksumBytes } from "../codec/xxh3.ts";
 import type { Compute } from "../compute/compute.ts";
 import type { StripeBuffer } from "../compute/stripe-buffers.ts";
-import type { NewFile } from "../drive/drive.ts";
+import type { Drive } from "../drive/drive.ts";
 import { encodeBlobLocation } from "../format/blob-location.ts";
-import { type BlobId, shardFileName } from "../format/blob-name.ts";
-import { driveOfSlot, type StripeLayout } from "../format/layout.ts";
+import type { BlobId } from "../format/blob-name.ts";
+import type { StripeLayout } from "../format/layout.ts";
 import { shardFileHeaderBytes, writePieceHeaderWith, writeShardFileHeader } from "../format/shard-file.ts";
 import { pieceBytesOf, pieceHeaderBytesOf, piecePartsOf } from "../format/shard-geometry.ts";
+import type { DriveHealth } from "./drive-health.ts";
 import type { BlobLocation, BlobOptions, WrittenBlob } from "./erasure-set.ts";
 import type { Member } from "./member.ts";
-import { shardThreshold } from "./quorum.ts";
+import { late } from "./patience.ts";
 import type { SetContext } from "./set-context.ts";
+import { ShardCrew } from "./shard-crew.ts";
 import { StopSignal } from "./stop-signal.ts";
 
-interface ShardFile {
-  readonly slot: number;
-  readonly member: Member;
-  readonly file: NewFile;
-}
+/** When memory is short, drives that lag are left out after so long. */
+const memoryGraceMs = 100;
 
 export interface BlobPlan {
   readonly blob: BlobId;
@@ -38,10 +40,13 @@ export interface BlobPlan {
 export interface BlobInput {
   readonly source: AsyncIterable<Uint8Array>;
   readonly options: BlobOptions;
+  readonly health: DriveHealth;
   /** Told of bytes written to each drive; may throw to end the blob. */
   readonly onBytes: (bytesPerDrive: number) => void;
   /** Told of drives that are left without their shard. */
   readonly onMissed: (member: Member) => void;
+  /** Told of a drive that has finished its shard after all: after it was told to be left without. */
+  readonly onFinishedLate: (member: Member, drive: Drive) => Promise<void>;
   /** Fires with the error to end with when the set is being closed. */
   readonly closing: AbortSignal;
 }
@@ -61,12 +66,10 @@ class BlobWriter {
   readonly #context: SetContext;
   readonly #compute: Compute;
   readonly #plan: BlobPlan;
+  readonly #health: DriveHealth;
   readonly #stop: StopSignal;
   readonly #onBytes: (bytesPerDrive: number) => void;
-  readonly #onMissed: (member: Member) => void;
-  #files: ShardFile[] = [];
-  #finished: ShardFile[] = [];
-  #failure: unknown;
+  readonly #crew: ShardCrew;
   #digests: readonly DigestState[];
   /** Settles when the last stripe so far is coded. */
   #coding: Promise<unknown> = Promise.resolve();
@@ -77,9 +80,10 @@ class BlobWriter {
     this.#context = context;
     this.#compute = compute;
     this.#plan = plan;
+    this.#health = input.health;
     this.#stop = new StopSignal(input.options.signal, input.closing);
     this.#onBytes = input.onBytes;
-    this.#onMissed = input.onMissed;
+    this.#crew = new ShardCrew(context, plan, { ...input, stop: this.#stop });
     this.#digests = input.options.digests.map((name) => ({ name: name as DigestName, state: undefined }));
   }
 
@@ -136,51 +140,30 @@ class BlobWriter {
     await flushing;
   }
 
-  #acquire(): Promise<StripeBuffer> {
+  async #acquire(): Promise<StripeBuffer> {
     const { data, parity } = this.#plan.layout;
-    return this.#compute.acquire((data + parity) * pieceBytesOf(this.#context.settings.stripeBytes, data), this.#stop.signal);
+    const granted = this.#compute.acquire((data + parity) * pieceBytesOf(this.#context.settings.stripeBytes, data), this.#stop.signal);
+    if (!this.#crew.isLagging) return granted;
+    const buffer = await this.#health.patience.until(granted, this.#health.nowMs() + memoryGraceMs);
+    if (buffer !== late) return buffer;
+    this.#crew.leaveLaggardsOut();
+    return granted;
   }
 
   async #open(): Promise<void> {
     const { layout, blob, timeMs } = this.#plan;
-    const opened = await Promise.all(
-      Array.from({ length: layout.data + layout.parity }, async (_, slot) => {
-        const member = this.#context.members[driveOfSlot(layout, slot)] as Member;
-        try {
-          const file = await (member.drive as NonNullable<Member["drive"]>).create(shardFileName(blob));
-          const header = new Uint8Array(shardFileHeaderBytes);
-          writeShardFileHeader(header, 0, {
-            setId: this.#context.id,
-            blob,
-            layout,
-            slot,
-            stripeBytes: this.#context.settings.stripeBytes,
-            timeMs,
-          });
-          const shard = { slot, member, file };
-          await this.#append(shard, [header]);
-          return shard;
-        } catch (error) {
-          this.#note(member, error);
-          return undefined;
-        }
-      }),
-    );
-    this.#files = opened.filter((shard) => shard !== undefined);
-    this.#checkQuorum();
-  }
-
-  async #append(shard: ShardFile, buffers: readonly Uint8Array[]): Promise<void> {
-    try {
-      await shard.file.write(buffers);
-    } catch (error) {
-      await shard.file.abort();
-      throw error;
+    for (let slot = 0; slot < layout.data + layout.parity; slot++) {
+      const { stripeBytes } = this.#context.settings;
+      const header = new Uint8Array(shardFileHeaderBytes);
+      writeShardFileHeader(header, 0, { setId: this.#context.id, blob, layout, slot, stripeBytes, timeMs });
+      this.#crew.open(slot, header);
     }
+    await this.#crew.caughtUp();
   }
 
   /** Codes one stripe behind the one before it, while that one is still being appended, and then appends its pieces. */
   async #flush(buffer: StripeBuffer, dataBytes: number, previous: Promise<void> | undefined): Promise<void> {
+    const held = shareBuffer(buffer);
     try {
       const { layout } = this.#plan;
       const pieceBytes = pieceBytesOf(dataBytes, layout.data);
@@ -191,11 +174,11 @@ class BlobWriter {
       // The buffer is the job's until it is done, whatever becomes of the stripe before.
       const checksums = await coding;
       await previous;
-      await this.#appendStripe(stripe, pieceBytes, dataBytes, checksums);
+      await this.#appendStripe(stripe, { pieceBytes, dataBytes, checksums, hold: held.take });
       this.#sizeBytes += dataBytes;
       this.#stripe++;
     } finally {
-      buffer.release();
+      held.letGo();
     }
   }
 
@@ -206,80 +189,51 @@ class BlobWriter {
     return coded.blockChecksums;
   }
 
-  async #appendStripe(stripe: Uint8Array, pieceBytes: number, dataBytes: number, checksums: Uint8Array): Promise<void> {
+  async #appendStripe(
+    stripe: Uint8Array,
+    facts: { pieceBytes: number; dataBytes: number; checksums: Uint8Array; hold: () => () => void },
+  ): Promise<void> {
+    const { pieceBytes, dataBytes, checksums, hold } = facts;
     const headerBytes = pieceHeaderBytesOf(pieceBytes);
     const checksumsBytes = piecePartsOf(pieceBytes) * checksumBytes;
-    const appended = await Promise.all(
-      this.#files.map(async (shard) => {
-        const piece = stripe.subarray(shard.slot * pieceBytes, (shard.slot + 1) * pieceBytes);
-        const header = new Uint8Array(headerBytes);
-        const partChecksums = checksums.subarray(shard.slot * checksumsBytes, (shard.slot + 1) * checksumsBytes);
-        const facts = { blob: this.#plan.blob, slot: shard.slot, stripe: this.#stripe, pieceBytes, dataBytes };
-        writePieceHeaderWith(header, 0, facts, partChecksums);
-        try {
-          await this.#append(shard, [header, piece]);
-          return shard;
-        } catch (error) {
-          this.#note(shard.member, error);
-          return undefined;
-        }
-      }),
-    );
+    for (const shard of this.#crew.atWork) {
+      const { slot } = shard;
+      const piece = stripe.subarray(slot * pieceBytes, (slot + 1) * pieceBytes);
+      const header = new Uint8Array(headerBytes);
+      const partChecksums = checksums.subarray(slot * checksumsBytes, (slot + 1) * checksumsBytes);
+      writePieceHeaderWith(header, 0, { blob: this.#plan.blob, slot, stripe: this.#stripe, pieceBytes, dataBytes }, partChecksums);
+      shard.append([header, piece], hold());
+    }
+    await this.#crew.caughtUp();
     this.#onBytes(headerBytes + pieceBytes);
-    this.#files = appended.filter((shard) => shard !== undefined);
-    this.#checkQuorum();
   }
 
   async #finish(): Promise<WrittenBlob> {
-    const finished = await Promise.all(
-      this.#files.map(async (shard) => {
-        try {
-          await shard.file.finish();
-          return shard;
-        } catch (error) {
-          await shard.file.abort();
-          this.#note(shard.member, error);
-          return undefined;
-        }
-      }),
-    );
-    this.#finished = finished.filter((shard) => shard !== undefined);
-    this.#files = [];
-    this.#checkQuorum();
+    await this.#crew.finish();
     const { blob, layout } = this.#plan;
     const location = encodeBlobLocation({ blob, sizeBytes: this.#sizeBytes, stripeBytes: this.#context.settings.stripeBytes, layout });
     const digests = new Map(this.#digests.map((digest) => [digest.name, finishDigest(digest)]));
     return { blob: location as BlobLocation, sizeBytes: this.#sizeBytes, digests };
   }
 
-  #note(member: Member, error: unknown): void {
-    this.#failure ??= error;
-    this.#onMissed(member);
-    member.noteWriteFailure(error);
-  }
-
-  /** @throws WRITE_QUORUM_LOST, DRIVE_FULL when too few shards are left */
-  #checkQuorum(): void {
-    const left = this.#files.length + this.#finished.length;
-    const { layout } = this.#plan;
-    const { settings } = this.#context;
-    if (left >= shardThreshold(layout, settings.survive)) return;
-    if (isHoldfastError(this.#failure, "DRIVE_FULL")) throw this.#failure;
-    throw new HoldfastError(
-      "WRITE_QUORUM_LOST",
-      `only ${left} of ${layout.data + layout.parity} drives took the object, and nothing of it was kept; bring drives back`,
-      {
-        cause: this.#failure,
-        details: { indeterminate: false },
-      },
-    );
-  }
-
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind, as far as the drives answer; the rest follows when they do. */
   async abort(): Promise<void> {
-    await Promise.all(this.#files.map((shard) => shard.file.abort()));
-    await Promise.all(this.#finished.map((shard) => shard.member.drive?.remove(shardFileName(this.#plan.blob)).catch(() => undefined)));
+    await this.#crew.remove();
   }
+}
+
+/** A buffer that goes back when whoever has taken a part of it, and its owner, have let go. */
+function shareBuffer(buffer: StripeBuffer): { readonly take: () => () => void; readonly letGo: () => void } {
+  let holders = 1;
+  const letGo = (): void => {
+    holders--;
+    if (holders === 0) buffer.release();
+  };
+  const take = (): (() => void) => {
+    holders++;
+    return () => letGo();
+  };
+  return { take, letGo };
 }
 
 function finishDigest({ name, state }: DigestState): Uint8Array {
