@@ -282,7 +282,8 @@ export const crashScenarios: readonly CrashScenario[] = [
     async run(lab) {
       const client = await lab.open();
       const refused = (write: Promise<void>): Promise<unknown> => write.catch(() => undefined);
-      for (const number of [0, 1]) lab.drive(number).setFaults("writeDurable packs/* #2: error DRIVE_FULL");
+      lab.drive(0).setFaults("writeDurable packs/* #2: error DRIVE_FULL", "writeDurable packs/* #5: error DRIVE_FULL");
+      lab.drive(1).setFaults("writeDurable packs/* #5: error DRIVE_FULL");
       await client.put("s1", lab.body(small));
       await Promise.all([refused(client.put("s2", lab.body(small))), refused(client.put("s3", lab.body(small)))]);
       await refused(client.put("s2", lab.body(small)));
