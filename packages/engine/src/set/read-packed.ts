@@ -99,6 +99,8 @@ class PackedRead {
       return undefined;
     }
     if (matchesChecksum(this.#location.checksum, 0, bytes)) return bytes;
+    // Where one of them need not have the bytes, nothing is known of the others.
+    for (let slot = this.#first; slot <= this.#last; slot++) if (this.#isExcused(this.#member(slot))) return undefined;
     for (let slot = this.#first; slot <= this.#last; slot++) this.#noteFault(this.#member(slot));
     return undefined;
   }
@@ -251,9 +253,16 @@ class PackedRead {
     } else if (member.readable && !isHoldfastError(error, "STORE_CLOSED", "DRIVES_MISSING")) member.readFaults++;
   }
 
-  /** A drive that is away, or is being filled, is no fault; one that failed cannot be repaired. */
+  /** True of a drive that is away or is being filled: that it does not have the bytes is no fault. */
+  #isExcused(member: Member): boolean {
+    const { pack } = this.#location;
+    if (!member.readable || member.fresh || member.state === "rebuilding" || member.lacking.has(pack)) return true;
+    return member.unchecked && pack < member.wholeFrom;
+  }
+
+  /** What cannot be repaired, because the drive has failed, is only counted. */
   #noteFault(member: Member): void {
-    if (!member.readable || member.fresh || member.state === "rebuilding" || member.lacking.has(this.#location.pack)) return;
+    if (this.#isExcused(member)) return;
     member.readFaults++;
     if (member.state !== "failed") this.#isFaulty = true;
   }
