@@ -7,10 +7,10 @@ import { systemRandom } from "./base/random.ts";
 import { loadDigests } from "./codec/digest.ts";
 import { openCompute } from "./compute/compute.ts";
 import { thisProcess } from "./drive/lock-drive.ts";
-import type { OpenSet } from "./set/open-erasure-set.ts";
 import { type BroughtUp, bringUp } from "./store/bring-up.ts";
 import { resolveSettings, type StoreSettings } from "./store/settings.ts";
 import { EventLog } from "./upkeep/events.ts";
+import { DriveChanges } from "./wiring/change-drives.ts";
 import type { Store, StoreComponents } from "./wiring/store.ts";
 import { StoreUpkeep } from "./wiring/store-upkeep.ts";
 import { topologyState, wireObjects } from "./wiring/wire-objects.ts";
@@ -54,7 +54,7 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
         components.onRecovery?.(progress);
       },
       onTopology: (topology) => {
-        for (const set of drives.sets) tellOfDrives(set, events, upkeep);
+        for (const set of drives.sets) upkeep.adopt(set);
         return objects.upkeep.changeTopology(topologyState(drives.sets, topology));
       },
     });
@@ -62,27 +62,30 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
     const { drives, watcher } = brought;
     const checking = { clock, random, settings: resolved, checkOpen: () => checkOpen(life) };
     const objects = wireObjects(drives.sets, drives.topology, checking);
-    const upkeep = new StoreUpkeep({ drives, watcher, objects: objects.upkeep, clock, settings: resolved.upkeep, events });
-    for (const set of drives.sets) tellOfDrives(set, events, upkeep);
+    const upkeep: StoreUpkeep = new StoreUpkeep({
+      drives,
+      watcher,
+      objects: objects.upkeep,
+      changes: () => changes,
+      clock,
+      settings: resolved.upkeep,
+      events,
+    });
+    const changes = new DriveChanges({
+      drives,
+      objects: objects.upkeep,
+      clock,
+      checkOpen: () => checkOpen(life),
+      heal: async (signal) => void (await upkeep.rebuild({ signal })),
+      nudge: () => upkeep.nudge(),
+    });
+    for (const set of drives.sets) upkeep.adopt(set);
     upkeep.start();
-    return new WiredStore({ drives, compute, objects, upkeep, events, life });
+    return new WiredStore({ drives, compute, objects, upkeep, changes, events, life });
   } catch (error) {
     await Promise.allSettled(brought?.drives.sets.map((set) => set.close()) ?? []);
     await brought?.drives.close();
     await compute.close();
     throw error;
-  }
-}
-
-/** Tells of what happens to the drives of a set, those that are not online from the start included. */
-function tellOfDrives(set: OpenSet, events: EventLog, upkeep: StoreUpkeep): void {
-  const { hooks, members, id: setId } = set.context;
-  if (hooks.onDriveState !== undefined) return;
-  hooks.onDriveState = ({ member, from, to, reason }) => {
-    events.tell({ type: "drive", setId, driveId: member.id, location: member.drive?.location, from, to, reason });
-    upkeep.nudge();
-  };
-  for (const { id: driveId, drive, state, reason } of members) {
-    if (state !== "online") events.tell({ type: "drive", setId, driveId, location: drive?.location, from: "online", to: state, reason });
   }
 }

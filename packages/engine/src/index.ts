@@ -39,7 +39,7 @@ export type { PutOptions, PutResult } from "./object/put-object.ts";
 export type { ByteRange, RangeRequest } from "./object/range.ts";
 export type { StoredObject } from "./object/stored-object.ts";
 export type { ObjectTags } from "./object/validate-tags.ts";
-export type { CheckFinding } from "./set/check-set.ts";
+export type { CheckFinding } from "./set/finding.ts";
 export type { ErasureProfile } from "./set/erasure-set.ts";
 export type { MemberState } from "./set/member.ts";
 export type { DriveStatus, SetStatus } from "./set/open-erasure-set.ts";
@@ -60,4 +60,4 @@ export type {
   StoreDriveChanges,
   StoreStatus,
 } from "./wiring/store.ts";
-export type { RebuildOptions, RebuildProgress, RebuildReport } from "./wiring/store-upkeep.ts";
+export type { RebuildOptions, RebuildProgress, RebuildReport, ReprotectStoreOptions } from "./wiring/store-upkeep.ts";

@@ -4,10 +4,15 @@
 import type { Clock } from "../base/clock.ts";
 import { throwIfAborted } from "../base/errors.ts";
 import type { ObjectUpkeep } from "../object/object-upkeep.ts";
+import type { ReprotectProgress } from "../object/reprotect.ts";
+import { isMisplacedBlob } from "../set/blob-facts.ts";
 import type { CompactionReport } from "../set/compact-set.ts";
+import type { ErasureProfile } from "../set/erasure-set.ts";
+import type { CheckFinding } from "../set/finding.ts";
 import { type HealProgress, healSet, needsHealing } from "../set/heal-set.ts";
 import type { OpenSet } from "../set/open-erasure-set.ts";
 import type { Pacer } from "../set/pace.ts";
+import { recodeSet } from "../set/recode-set.ts";
 import type { ResolvedUpkeep } from "../store/settings.ts";
 import type { StoreDrives } from "../store/store-drives.ts";
 import type { DriveWatcher } from "../store/watch-drives.ts";
@@ -15,11 +20,16 @@ import { needsCompaction, runCompaction } from "../upkeep/compaction.ts";
 import type { EventLog } from "../upkeep/events.ts";
 import { Keeper, type UpkeepTask } from "../upkeep/keeper.ts";
 import { Bandwidth, createPacer } from "../upkeep/pacer.ts";
+import { ReadRepair } from "../upkeep/read-repair.ts";
+import { needsRecode, noteNarrow, recode } from "../upkeep/recode.ts";
+import { scrubTurn } from "../upkeep/scrub.ts";
+import type { DriveChanges } from "./change-drives.ts";
 
 export interface StoreUpkeepParts {
   readonly drives: StoreDrives;
   readonly watcher: DriveWatcher;
   readonly objects: ObjectUpkeep;
+  readonly changes: () => DriveChanges;
   readonly clock: Clock;
   readonly settings: ResolvedUpkeep;
   readonly events: EventLog;
@@ -44,8 +54,17 @@ export interface RebuildOptions {
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
 }
 
+export interface ReprotectStoreOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: ReprotectProgress) => void) | undefined;
+}
+
 /** How long the background rests between two rounds when nothing happens. */
 const workEveryMs = 5000;
+/** Abandoned uploads are looked for so often. */
+const collectEveryMs = 3_600_000;
+/** Work on a scrub before other upkeep gets its turn. */
+const scrubTurnMs = 5000;
 /** A job in the background works half of its time at most. */
 const backgroundDuty = 0.5;
 
@@ -53,7 +72,9 @@ export class StoreUpkeep {
   readonly #parts: StoreUpkeepParts;
   readonly #keeper: Keeper;
   readonly #bandwidths = new WeakMap<OpenSet, Bandwidth>();
+  readonly #repairs = new WeakMap<OpenSet, ReadRepair>();
   #progress: RebuildProgress | undefined;
+  #collectedMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: StoreUpkeepParts) {
     this.#parts = parts;
@@ -113,11 +134,89 @@ export class StoreUpkeep {
     return reports;
   }
 
+  /** Looks after a set from now on. */
+  adopt(set: OpenSet): void {
+    if (this.#repairs.has(set)) return;
+    const { events, watcher } = this.#parts;
+    const { hooks, members, id: setId } = set.context;
+    this.#repairs.set(set, new ReadRepair(set, () => this.nudge()));
+    hooks.onDriveState = ({ member, from, to, reason }) => {
+      events.tell({ type: "drive", setId, driveId: member.id, location: member.drive?.location, from, to, reason });
+      if (to !== "online") noteNarrow(set);
+      if (to === "failed" || to === "suspect") void watcher.look();
+      this.nudge();
+    };
+    for (const { id: driveId, drive, state, reason, isWhole, hasLeft } of members) {
+      if (hasLeft) continue;
+      if (!isWhole) noteNarrow(set);
+      if (state !== "online") events.tell({ type: "drive", setId, driveId, location: drive?.location, from: "online", to: state, reason });
+    }
+  }
+
+  /** Codes what a bucket has another way. */
+  reprotect(bucket: string, erasure: ErasureProfile, options: ReprotectStoreOptions = {}): Promise<ReprotectProgress> {
+    const { signal, onProgress } = options;
+    return this.#parts.objects.reprotect(bucket, erasure, {
+      pacer: this.#hurried(),
+      signal,
+      onProgress,
+      recodePacked: (set, wanted, recoding) => recodeSet(set as OpenSet, wanted, recoding),
+    });
+  }
+
   #tasks(): UpkeepTask[] {
     return [
+      { name: "repair", run: (signal) => this.#eachSet((set) => this.#repairRead(set, signal)) },
       { name: "rebuild", run: (signal) => this.#eachSet((set) => this.#healInBackground(set, signal)) },
+      { name: "moving", run: (signal) => this.#parts.changes().goOn(this.#backgroundOf(undefined), signal) },
+      { name: "placement", run: (signal) => this.#eachSet((set) => this.#recode(set, signal)) },
       { name: "compaction", run: (signal) => this.#eachSet((set) => this.#compactInBackground(set, signal)) },
+      { name: "uploads", run: (signal) => this.#collectUploads(signal) },
+      { name: "scrub", run: (signal) => this.#eachSet((set) => this.#scrub(set, signal)) },
     ];
+  }
+
+  async #repairRead(set: OpenSet, signal: AbortSignal): Promise<boolean> {
+    const onFinding = ({ place, repaired }: CheckFinding): void => this.#parts.events.tell({ type: "repair", setId: set.id, place, repaired });
+    await this.#repairs.get(set)?.run({ pacer: this.#background(set), signal, onFinding });
+    return false;
+  }
+
+  async #recode(set: OpenSet, signal: AbortSignal): Promise<boolean> {
+    if (!needsRecode(set)) return false;
+    const { objects } = this.#parts;
+    const wanted = objects.wantedProfile;
+    await recode(set, {
+      wanted,
+      rewriteBlobs: (one, options) => objects.rewriteBlobs(one, isMisplacedBlob(one, wanted), options),
+      pacer: this.#background(set),
+      signal,
+    });
+    return false;
+  }
+
+  async #collectUploads(signal: AbortSignal): Promise<boolean> {
+    const { clock, settings, objects, events } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (settings.abandonedUploadsMs === 0 || nowMs - this.#collectedMs < collectEveryMs) return false;
+    const { uploads } = await objects.collectUploads({
+      idleSinceMs: clock.nowMs() - settings.abandonedUploadsMs,
+      pacer: this.#backgroundOf(undefined),
+      signal,
+    });
+    this.#collectedMs = nowMs;
+    if (uploads > 0) events.tell({ type: "uploads", aborted: uploads });
+    return false;
+  }
+
+  async #scrub(set: OpenSet, signal: AbortSignal): Promise<boolean> {
+    const { scrubEveryMs: everyMs } = this.#parts.settings;
+    if (everyMs === 0 || !set.status().writable || needsHealing(set)) return false;
+    const state = await scrubTurn(set, { everyMs, budgetMs: scrubTurnMs, pacer: this.#background(set), signal });
+    if (state?.finishedMs === undefined) return false;
+    const { faults, repaired, unrepairable } = state;
+    this.#parts.events.tell({ type: "scrub", setId: set.id, faults, repaired, unrepairable });
+    return false;
   }
 
   /** True when one of the sets had something done. */
@@ -176,6 +275,10 @@ export class StoreUpkeep {
 
   /** A pacer for work nobody waits for. */
   #background(set: OpenSet): Pacer {
+    return this.#backgroundOf(set);
+  }
+
+  #backgroundOf(set: OpenSet = this.#parts.drives.sets[0] as OpenSet): Pacer {
     const { clock, settings } = this.#parts;
     let bandwidth = this.#bandwidths.get(set);
     if (bandwidth === undefined) {

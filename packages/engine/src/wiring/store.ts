@@ -5,13 +5,18 @@ import type { Bucket } from "../object/bucket.ts";
 import type { BucketInfo } from "../object/bucket-info.ts";
 import type { CreateBucketOptions } from "../object/create-bucket.ts";
 import type { SignalOptions } from "../object/delete-bucket.ts";
+import type { ReprotectProgress } from "../object/reprotect.ts";
+import type { ErasureProfile } from "../set/erasure-set.ts";
 import type { SetStatus } from "../set/open-erasure-set.ts";
 import type { DriveAccess } from "../store/drive-access.ts";
 import type { WrapDrive } from "../store/find-drives.ts";
-import type { ReplacedDrive } from "../store/replace-drive.ts";
+import type { AddedDrives, AddOptions } from "../store/add-drives.ts";
+import type { ReplacedDrive, ReplaceOptions } from "../store/replace-drive.ts";
+import type { DriveSettings } from "../store/settings.ts";
 import type { StoreEvent } from "../upkeep/events.ts";
 import type { VerifyOptions, VerifyReport } from "../upkeep/verify-store.ts";
-import type { RebuildOptions, RebuildProgress, RebuildReport } from "./store-upkeep.ts";
+import type { DrainStoreOptions } from "./change-drives.ts";
+import type { RebuildOptions, RebuildProgress, RebuildReport, ReprotectStoreOptions } from "./store-upkeep.ts";
 
 /** Behaviour a store is given beside its settings: for tests and simulations, and to watch it open. */
 export interface StoreComponents {
@@ -74,6 +79,11 @@ export interface Store extends AsyncDisposable {
   rebuild(options?: RebuildOptions): Promise<RebuildReport>;
   /** Gives space back now that deleted and overwritten objects take. @throws ABORTED, WRITE_QUORUM_LOST, DRIVE_FULL */
   compact(options?: CompactOptions): Promise<CompactReport>;
+  /**
+   * Changes how the objects of a bucket are coded, also those it has already. Interrupted, it goes on when it is called again.
+   * @throws BUCKET_NOT_FOUND, ARGUMENT_INVALID, ABORTED, WRITE_QUORUM_LOST, DRIVE_FULL
+   */
+  reprotect(bucket: string, erasure: ErasureProfile, options?: ReprotectStoreOptions): Promise<ReprotectProgress>;
   /** Does all upkeep that is due now: what goes on in the background too, unless the settings turn it off. @throws ABORTED */
   maintain(options?: SignalOptions): Promise<void>;
   /** Calls `listener` for every event from now on; the answer ends that. */
@@ -93,7 +103,19 @@ export interface StoreDriveChanges {
    * id. Resolves when the new drive takes writes; what belongs on it is made in the background, or by `rebuild`.
    * @throws DRIVE_NOT_FOUND, DRIVE_NOT_EMPTY, DRIVE_FOREIGN, DRIVE_DUPLICATED, DRIVES_MISSING, WRITE_QUORUM_LOST
    */
-  replace(drive: string, path: string): Promise<ReplacedDrive>;
+  replace(drive: string, path: string, options?: ReplaceOptions): Promise<ReplacedDrive>;
+  /**
+   * Adds empty directories (made when they are not there): as many as make sets of their own become such and objects move to them in the
+   * background, fewer join the sets there are. Resolves when they take writes.
+   * @throws DRIVE_NOT_EMPTY, DRIVE_FOREIGN, DRIVE_DUPLICATED, DRIVES_MISSING, WRITE_QUORUM_LOST, SETTINGS_INVALID, QUEUE_FULL
+   */
+  add(drives: readonly (string | DriveSettings)[], options?: AddOptions): Promise<AddedDrives>;
+  /**
+   * Empties a drive (by its path or id) or a set (by its id) onto the others and takes it out of the store; resolves when it is out. Interrupted,
+   * it goes on in the background, also after the store is opened again.
+   * @throws DRIVE_NOT_FOUND, SETTINGS_INVALID when what stays is too little, QUEUE_FULL while objects move between sets, DRIVES_MISSING, ABORTED
+   */
+  drain(named: string, options?: DrainStoreOptions): Promise<void>;
 }
 
 export interface CompactOptions {

@@ -6,13 +6,15 @@ import type { BucketInfo } from "../object/bucket-info.ts";
 import type { CreateBucketOptions } from "../object/create-bucket.ts";
 import type { SignalOptions } from "../object/delete-bucket.ts";
 import type { ObjectStore } from "../object/object-store.ts";
+import type { ReprotectProgress } from "../object/reprotect.ts";
+import type { ErasureProfile } from "../set/erasure-set.ts";
 import type { OpenSet } from "../set/open-erasure-set.ts";
-import { replaceDrive } from "../store/replace-drive.ts";
 import type { StoreDrives } from "../store/store-drives.ts";
 import type { EventLog, StoreEvent } from "../upkeep/events.ts";
 import { type VerifyOptions, type VerifyReport, verifyStore } from "../upkeep/verify-store.ts";
+import type { DriveChanges } from "./change-drives.ts";
 import type { CompactOptions, CompactReport, SetSpace, Store, StoreDriveChanges, StoreStatus } from "./store.ts";
-import type { RebuildOptions, RebuildReport, StoreUpkeep } from "./store-upkeep.ts";
+import type { RebuildOptions, RebuildReport, ReprotectStoreOptions, StoreUpkeep } from "./store-upkeep.ts";
 
 /** Whether a store is still open; one for all its parts. */
 export interface Life {
@@ -29,6 +31,7 @@ export interface Wiring {
   readonly compute: Compute;
   readonly objects: ObjectStore;
   readonly upkeep: StoreUpkeep;
+  readonly changes: DriveChanges;
   readonly events: EventLog;
   readonly life: Life;
 }
@@ -40,15 +43,7 @@ export class WiredStore implements Store {
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring;
-    const { drives, upkeep } = wiring;
-    this.drives = {
-      replace: async (drive, path) => {
-        checkOpen(wiring.life);
-        const replaced = await replaceDrive(drives, drive, path);
-        upkeep.nudge();
-        return replaced;
-      },
-    };
+    this.drives = wiring.changes;
   }
 
   createBucket(name: string, options?: CreateBucketOptions): Promise<Bucket> {
@@ -95,6 +90,11 @@ export class WiredStore implements Store {
       bytesFreed: sum(({ bytesFreed }) => bytesFreed),
       bytesMoved: sum(({ bytesMoved }) => bytesMoved),
     };
+  }
+
+  async reprotect(bucket: string, erasure: ErasureProfile, options?: ReprotectStoreOptions): Promise<ReprotectProgress> {
+    checkOpen(this.#wiring.life);
+    return this.#wiring.upkeep.reprotect(bucket, erasure, options);
   }
 
   async maintain(options: SignalOptions = {}): Promise<void> {

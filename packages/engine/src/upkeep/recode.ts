@@ -1,0 +1,41 @@
+/**
+ * Bringing data to the code and the drives it should have: what was coded over fewer drives while some were away is written again in full width
+ * when they are back. Whether there may be such data is kept in the set's index, so that a store need not look through everything it has at
+ * every opening.
+ */
+import { utf8 } from "../base/bytes.ts";
+import { upkeepKey } from "../set/index-entry.ts";
+import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { Pacer } from "../set/pace.ts";
+import { recodeSet, type WantedProfile } from "../set/recode-set.ts";
+
+const markKey = upkeepKey("recode");
+
+/** What of a set is to be written again, and by whom. */
+export interface RecodeOptions {
+  readonly wanted: WantedProfile;
+  /** Writes blobs again that do not lie as they should. */
+  readonly rewriteBlobs: (set: OpenSet, options: { readonly pacer: Pacer; readonly signal: AbortSignal }) => Promise<unknown>;
+  readonly pacer: Pacer;
+  readonly signal: AbortSignal;
+}
+
+/** Takes note that something may be, or have been, coded over fewer drives than it should. */
+export function noteNarrow(set: OpenSet): void {
+  if (set.context.index.get(markKey) === undefined) set.context.index.write([{ key: markKey, value: utf8("1") }]);
+}
+
+/** True when there may be something to code again, and every drive is there to do it. */
+export function needsRecode(set: OpenSet): boolean {
+  const { members, index } = set.context;
+  const isReady = members.every((member) => member.hasLeft || (member.isWhole && member.state === "online"));
+  return isReady && set.status().writable && index.get(markKey) !== undefined;
+}
+
+/** Writes again what does not lie as it should. @throws ABORTED, STORE_CLOSED, WRITE_QUORUM_LOST, DRIVE_FULL: begin again later */
+export async function recode(set: OpenSet, { wanted, rewriteBlobs, pacer, signal }: RecodeOptions): Promise<void> {
+  const { unreadable } = await recodeSet(set, wanted, { pacer, signal });
+  await rewriteBlobs(set, { pacer, signal });
+  // A drive that went away meanwhile has noted that there is more.
+  if (unreadable === 0 && needsRecode(set)) set.context.index.write([{ key: markKey, value: undefined }]);
+}
