@@ -164,7 +164,8 @@ export async function* liveBlobs(set: OpenSet, look: Look, from: Uint8Array = li
   }
 }
 
-function keyAfter(key: Uint8Array): Uint8Array {
+/** The least key above another one. */
+export function keyAfter(key: Uint8Array): Uint8Array {
   const after = new Uint8Array(key.byteLength + 1);
   after.set(key);
   return after;

@@ -5,8 +5,10 @@
  *   8  the location, then the value
  * The place of an operation is the number of records before its own in the batch.
  * The set's own keys: 0x00 "applied" → the last sequence in the index; 0x01 + blob id → a live blob; 0x02 + blob id → a blob given up
- * whose shards are still to be removed; 0x03 is never put: deleting it moves the end of the log on.
+ * whose shards are still to be removed; 0x03 is never put: deleting it moves the end of the log on; 0x04 + a name → how far a piece of
+ * upkeep is.
  */
+import { utf8 } from "../base/bytes.ts";
 import type { IndexMutation } from "../index/ordered-index.ts";
 import type { PackedPayload, SetEntry } from "./erasure-set.ts";
 
@@ -18,6 +20,12 @@ export const appliedKey = Uint8Array.of(0x00);
 export const markKey = Uint8Array.of(0x03);
 const liveBlobPrefix = 0x01;
 const freedBlobPrefix = 0x02;
+const upkeepPrefix = 0x04;
+
+/** Index key under which upkeep keeps how far a piece of work is. */
+export function upkeepKey(work: string): Uint8Array {
+  return Uint8Array.of(upkeepPrefix, ...utf8(work));
+}
 
 /** Bytes of a blob location that name the blob: epoch and counter. */
 export const blobIdBytes = 8;

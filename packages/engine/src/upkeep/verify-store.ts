@@ -1,5 +1,7 @@
-import { type CheckFinding, checkSet } from "../set/check-set.ts";
+import type { CheckFinding } from "../set/finding.ts";
 import type { OpenSet } from "../set/open-erasure-set.ts";
+import { unhurried } from "../set/pace.ts";
+import { scrubSet } from "../set/scrub-set.ts";
 
 /** Findings kept one by one; beyond them only the counts grow. */
 const findingsKeptMax = 1000;
@@ -8,32 +10,49 @@ const findingsKeptMax = 1000;
 export interface VerifyReport {
   readonly sets: number;
   readonly readBytes: number;
-  /** Frames and stripes read. */
+  /** Steps taken: packs in parts of a few MiB, stripes. */
   readonly checked: number;
-  /** Everything that is not as it should be; the first 1,000 are in `findings`. */
+  /** Everything that was not as it should be; the first 1,000 are in `findings`. */
   readonly faults: number;
+  /** Those that were made good. */
+  readonly repaired: number;
   /** Those that the other drives cannot make good. */
   readonly unrepairable: number;
   readonly findings: readonly CheckFinding[];
 }
 
 export interface VerifyOptions {
+  /** False changes nothing. Default true. */
+  readonly repair?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { readonly readBytes: number; readonly checked: number; readonly faults: number }) => void) | undefined;
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 
-/** Reads everything on every drive of the sets and compares it with its checksums and parity. Changes nothing. @throws ABORTED */
+/** How far a verification is. */
+export interface VerifyProgress {
+  readonly readBytes: number;
+  readonly checked: number;
+  readonly faults: number;
+  readonly repaired: number;
+}
+
+/**
+ * Reads everything on every drive of the sets, compares it with its checksums and parity, and repairs what it can, as fast as it goes: a scrub
+ * somebody waits for. @throws ABORTED
+ */
 export async function verifyStore(sets: readonly OpenSet[], options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { repair = true, signal, onProgress } = options;
   const findings: CheckFinding[] = [];
-  const counts = { readBytes: 0, checked: 0, faults: 0, unrepairable: 0 };
+  const counts = { readBytes: 0, checked: 0, faults: 0, repaired: 0, unrepairable: 0 };
   for (const set of sets) {
-    for await (const step of checkSet(set, options.signal)) {
+    for await (const step of scrubSet(set, { pacer: unhurried, repair, signal })) {
       counts.readBytes += step.readBytes;
       counts.checked++;
       counts.faults += step.findings.length;
+      counts.repaired += step.findings.filter((finding) => finding.repaired).length;
       counts.unrepairable += step.findings.filter((finding) => !finding.repairable).length;
       findings.push(...step.findings.slice(0, findingsKeptMax - findings.length));
-      options.onProgress?.(counts);
+      onProgress?.({ ...counts });
     }
   }
   return { sets: sets.length, ...counts, findings };
