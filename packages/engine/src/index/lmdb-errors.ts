@@ -21,13 +21,29 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   "-30795": "INDEX_DAMAGED", // MDB_PANIC
   "-30794": "INDEX_DAMAGED", // MDB_VERSION_MISMATCH
   "-30793": "INDEX_DAMAGED", // MDB_INVALID
+  "-30788": "INDEX_DAMAGED", // MDB_TXN_FULL
+  "-30787": "INDEX_DAMAGED", // MDB_CURSOR_FULL
+  "-30786": "INDEX_DAMAGED", // MDB_PAGE_FULL
+  "-30784": "INDEX_DAMAGED", // MDB_INCOMPATIBLE
+  "-30782": "INDEX_DAMAGED", // MDB_BAD_TXN
+  "-30781": "INDEX_DAMAGED", // MDB_BAD_VALSIZE
+  "-30779": "INDEX_DAMAGED", // MDB_PROBLEM
 };
 
 /** What went wrong in LMDB, as an error of ours; what is unknown counts as a failing drive. */
 export function toIndexError(error: unknown, path: string): HoldfastError {
   if (isHoldfastError(error)) return error;
   const reason = error as { readonly code?: unknown; readonly message?: unknown };
-  const code = codes[String(reason.code)] ?? "DRIVE_IO_ERROR";
-  const remedy = code === "INDEX_DAMAGED" ? "; remove the file, it is rebuilt from the packs" : "";
-  return new HoldfastError(code, `the index ${path} failed: ${String(reason.message)}${remedy}`, { details: { path }, cause: error });
+  // The package's own TypeScript trips over sizes and offsets that cannot be.
+  const isOutOfBounds = error instanceof RangeError || error instanceof TypeError;
+  const code = codes[String(reason.code)] ?? (isOutOfBounds ? "INDEX_DAMAGED" : "DRIVE_IO_ERROR");
+  const message = `the index ${path} failed: ${String(reason.message)}${code === "INDEX_DAMAGED" ? remedy : ""}`;
+  return new HoldfastError(code, message, { details: { path }, cause: error });
 }
+
+/** What was found to be wrong with an index. */
+export function damagedIndex(path: string, what: string): HoldfastError {
+  return new HoldfastError("INDEX_DAMAGED", `the index ${path} is damaged: ${what}${remedy}`, { details: { path } });
+}
+
+const remedy = "; it is made again from the packs, at the latest when the store is next opened";

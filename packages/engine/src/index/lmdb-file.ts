@@ -5,9 +5,8 @@
  * (4), then for a meta page: magic 0xBEEFC0DE (4), version (4), address (8), map size (8), two database descriptions of 48 bytes,
  * the first of which starts with the page size (4); last page in use (8), transaction (8). Little-endian on all supported platforms.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { HoldfastError } from "../base/errors.ts";
-import { toIndexError } from "./lmdb-errors.ts";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
+import { damagedIndex, toIndexError } from "./lmdb-errors.ts";
 
 const magic = 0xbeefc0de;
 const pageHeaderBytes = 24;
@@ -30,8 +29,8 @@ export function checkLmdbFile(path: string): void {
     const size = fstatSync(file).size;
     if (size === 0) return;
     const expected = lmdbFileBytes(file);
-    if (expected === undefined) throw damaged(path, "it is no LMDB file");
-    if (size < expected) throw damaged(path, `it has ${size} of ${expected} bytes`);
+    if (expected === undefined) throw damagedIndex(path, "it is no LMDB file");
+    if (size < expected) throw damagedIndex(path, `it has ${size} of ${expected} bytes`);
   } catch (error) {
     throw toIndexError(error, path);
   } finally {
@@ -67,8 +66,16 @@ function readMeta(file: number, position: number): Meta | undefined {
   };
 }
 
-function damaged(path: string, what: string): HoldfastError {
-  return new HoldfastError("INDEX_DAMAGED", `the index ${path} is damaged: ${what}; remove the file, it is rebuilt from the packs`, {
-    details: { path },
-  });
+/**
+ * LMDB may leave pages it took and gave back in one transaction unwritten at the end of the file. Making the file as long as its
+ * header says is what lets the next open tell such a file from one cut short.
+ */
+export function extendToLastPage(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    const expected = lmdbFileBytes(file);
+    if (expected !== undefined && fstatSync(file).size < expected) ftruncateSync(file, expected);
+  } finally {
+    closeSync(file);
+  }
 }

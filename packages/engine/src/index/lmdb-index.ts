@@ -14,16 +14,19 @@
  * - reads share one snapshot per turn of the event loop; a synchronous commit drops it, so a get after a write always sees it. A
  *   process that is not the writer may see a state one turn old.
  * - a file cut short is a SIGBUS once a missing page is touched: `checkLmdbFile` looks first.
+ *
+ * Every entry has a checksum over its key and value, and a scan sees to the order of keys. What the tree itself can hide, an entry that is not
+ * found, only a look at the whole file tells, and only before it is mapped: see `lmdb-tree.ts` and `checkpoint-file.ts`.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import type { RangeOptions, RootDatabase, Transaction } from "lmdb";
 import { open } from "lmdb";
 import { compareBytes } from "../base/bytes.ts";
-import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import { HoldfastError } from "../base/errors.ts";
 import { checkMutations } from "./check-mutations.ts";
 import type { WritesBehind } from "./deferred-index.ts";
-import { toIndexError } from "./lmdb-errors.ts";
-import { checkLmdbFile, lmdbFileBytes } from "./lmdb-file.ts";
+import { entrySumBytes, openEntry, sealEntry } from "./entry-sum.ts";
+import { damagedIndex, toIndexError } from "./lmdb-errors.ts";
+import { checkLmdbFile, extendToLastPage } from "./lmdb-file.ts";
 import type { IndexMutation, IndexRange } from "./ordered-index.ts";
 import { PooledCodec } from "./pooled-codec.ts";
 
@@ -35,11 +38,16 @@ interface Syncable {
   sync(done: (error?: Error) => void): void;
 }
 
+export interface LmdbIndexOptions {
+  /** Called when the index is found to be damaged, before the operation that found it fails. */
+  readonly onDamage?: ((error: HoldfastError) => void) | undefined;
+}
+
 /**
  * Opens or makes the index file at `path` (with `-lock` beside it); its folder comes into being as needed.
  * @throws INDEX_DAMAGED when the file is no index or cut short: remove it and rebuild; DRIVE_UNREADABLE, DRIVE_FULL, DRIVE_IO_ERROR
  */
-export async function openLmdbIndex(path: string): Promise<WritesBehind> {
+export async function openLmdbIndex(path: string, options: LmdbIndexOptions = {}): Promise<WritesBehind> {
   checkLmdbFile(path);
   const codec = new PooledCodec();
   try {
@@ -58,7 +66,7 @@ export async function openLmdbIndex(path: string): Promise<WritesBehind> {
       maxDbs: 1,
       maxReaders: readersMax,
     });
-    return new LmdbIndex(path, database);
+    return new LmdbIndex(path, database, options.onDamage);
   } catch (error) {
     throw toIndexError(error, path);
   }
@@ -75,21 +83,25 @@ class LmdbIndex implements WritesBehind {
   private scratch = new Uint8Array(64 * 1024);
   private readonly scans: ActiveScan[] = [];
   private flushing: Promise<void> | undefined;
+  private readonly onDamage: (error: HoldfastError) => void;
   private closed = false;
 
-  constructor(path: string, database: RootDatabase<Uint8Array, Uint8Array>) {
+  constructor(path: string, database: RootDatabase<Uint8Array, Uint8Array>, onDamage: LmdbIndexOptions["onDamage"]) {
     this.path = path;
     this.database = database;
+    this.onDamage = onDamage ?? ignore;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
     this.checkOpen();
     if (key.byteLength === 0) return undefined;
+    let sealed: Uint8Array | undefined;
     try {
-      return this.database.get(key);
+      sealed = this.database.get(key);
     } catch (error) {
-      throw toIndexError(error, this.path);
+      throw this.failed(error);
     }
+    return sealed === undefined ? undefined : this.unseal(key, sealed);
   }
 
   write(mutations: readonly IndexMutation[]): void {
@@ -104,13 +116,16 @@ class LmdbIndex implements WritesBehind {
     checkMutations(mutations);
     // All of one turn of the event loop is one transaction, but not always one promise; each of them rejects.
     const written = new Set<Promise<boolean>>();
-    for (const { key, value } of mutations) written.add(value === undefined ? this.database.remove(key) : this.database.put(key, value));
+    const seal = sealer(mutations);
+    for (const { key, value } of mutations) {
+      written.add(value === undefined ? this.database.remove(key) : this.database.put(key, seal(key, value)));
+    }
     // The package makes one more for the whole transaction, which nobody is given, when the turn is over.
     setImmediate(() => void this.database.committed.then(ignore, ignore));
     try {
       await Promise.all(written);
     } catch (error) {
-      throw toIndexError(await reasonOfFailure(error), this.path);
+      throw this.failed(await reasonOfFailure(error));
     }
     this.database.resetReadTxn();
   }
@@ -169,15 +184,28 @@ class LmdbIndex implements WritesBehind {
   private apply(mutations: readonly IndexMutation[]): void {
     for (const { key, value } of mutations) {
       if (value === undefined) this.database.remove(key);
-      else this.database.put(key, this.stage(value));
+      else this.database.put(key, this.stage(key, value));
     }
   }
 
   /** Inside a synchronous transaction a put is done when it returns, so one buffer serves every value. */
-  private stage(value: Uint8Array): Uint8Array {
-    if (value.byteLength > this.scratch.byteLength) this.scratch = new Uint8Array(2 * value.byteLength);
-    this.scratch.set(value);
-    return this.scratch.subarray(0, value.byteLength);
+  private stage(key: Uint8Array, value: Uint8Array): Uint8Array {
+    const length = value.byteLength + entrySumBytes;
+    if (length > this.scratch.byteLength) this.scratch = new Uint8Array(2 * length);
+    sealEntry(key, value, this.scratch, 0);
+    return this.scratch.subarray(0, length);
+  }
+
+  private unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
+    const value = openEntry(key, sealed);
+    if (value === undefined) throw this.failed(damagedIndex(this.path, "an entry does not match its checksum"));
+    return value;
+  }
+
+  private failed(error: unknown): HoldfastError {
+    const failure = toIndexError(error, this.path);
+    if (failure.code === "INDEX_DAMAGED") this.onDamage(failure);
+    return failure;
   }
 
   /** Runs a change after giving every scan under way a hold on its snapshot. */
@@ -186,7 +214,7 @@ class LmdbIndex implements WritesBehind {
       for (const scan of this.scans) scan.transaction ??= this.database.useReadTransaction();
       commit();
     } catch (error) {
-      throw isHoldfastError(error) ? error : toIndexError(error, this.path);
+      throw this.failed(error);
     }
   }
 
@@ -194,7 +222,7 @@ class LmdbIndex implements WritesBehind {
     return new Promise((resolve, reject) => {
       (this.database as unknown as Syncable).sync((error) => {
         if (error === undefined || error === null) resolve();
-        else reject(toIndexError(error, this.path));
+        else reject(this.failed(error));
       });
     });
   }
@@ -214,29 +242,83 @@ class LmdbIndex implements WritesBehind {
     visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array,
   ): IndexRange | undefined {
     const reverse = range.reverse === true;
-    const cursor = this.database.getRange(rangeOptions(range, scan.transaction))[Symbol.iterator]();
+    const cursor = new Cursor(this.database, range, scan.transaction);
     let sought: Uint8Array | undefined;
     try {
-      for (let next = cursor.next(); next.done !== true; next = cursor.next()) {
-        const { key, value } = next.value;
+      for (let next = this.nextOf(cursor); next !== undefined; next = this.nextOf(cursor)) {
+        const { key, value } = next;
         if (sought !== undefined) {
           const distance = compareBytes(key, sought);
           if (reverse && distance >= 0) return { ...range, end: sought };
           if (!reverse && distance < 0) return { ...range, start: sought };
         }
-        const answer = visit(key, value);
+        const answer = visit(key, this.unseal(key, value));
         if (answer === false) return undefined;
         sought = answer === true ? undefined : answer;
       }
       return undefined;
     } finally {
-      cursor.return?.();
+      cursor.close();
     }
+  }
+
+  private nextOf(cursor: Cursor): { readonly key: Uint8Array; readonly value: Uint8Array } | undefined {
+    try {
+      const next = cursor.next();
+      if (next !== undefined && !cursor.isInOrder(next.key)) throw damagedIndex(this.path, "a key is out of order");
+      return next;
+    } catch (error) {
+      throw this.failed(error);
+    }
+  }
+}
+
+/** The entries of a range in their order. */
+class Cursor {
+  readonly #entries: Iterator<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
+  readonly #range: IndexRange;
+  #last: Uint8Array | undefined;
+
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>, range: IndexRange, transaction: Transaction | undefined) {
+    this.#range = range;
+    this.#entries = database.getRange(rangeOptions(range, transaction))[Symbol.iterator]();
+  }
+
+  next(): { readonly key: Uint8Array; readonly value: Uint8Array } | undefined {
+    const next = this.#entries.next();
+    return next.done === true ? undefined : next.value;
+  }
+
+  /** False for a key that is not beyond the last one, or outside the range. */
+  isInOrder(key: Uint8Array): boolean {
+    const { start, end, reverse } = this.#range;
+    const last = this.#last;
+    // A visitor may do with its keys what it likes.
+    this.#last = key.slice();
+    if (reverse === true) return compareBytes(key, start) >= 0 && (last === undefined ? end === undefined || compareBytes(key, end) < 0 : compareBytes(key, last) < 0);
+    return (end === undefined || compareBytes(key, end) < 0) && (last === undefined ? compareBytes(key, start) >= 0 : compareBytes(key, last) > 0);
+  }
+
+  close(): void {
+    this.#entries.return?.();
   }
 }
 
 /** Flags of a synchronous transaction of the package: commit at once, no flush, no nested transaction. */
 const commitWithoutChild = 2;
+
+/** Seals the values of these mutations, in memory of their own. */
+function sealer(mutations: readonly IndexMutation[]): (key: Uint8Array, value: Uint8Array) => Uint8Array {
+  let length = 0;
+  for (const { value } of mutations) if (value !== undefined) length += value.byteLength + entrySumBytes;
+  const memory = new Uint8Array(length);
+  let at = 0;
+  return (key, value) => {
+    sealEntry(key, value, memory, at);
+    at += value.byteLength + entrySumBytes;
+    return memory.subarray(at - value.byteLength - entrySumBytes, at);
+  };
+}
 
 /** Why a commit failed: the package hides it in a promise of the error, which would end the process when nobody looks at it. */
 function reasonOfFailure(error: unknown): Promise<unknown> {
@@ -260,18 +342,4 @@ function rangeOptions(range: IndexRange, transaction: Transaction | undefined): 
       ? { reverse: true, start: range.end, end: start, exclusiveStart: true, inclusiveEnd: true }
       : { start, end: range.end };
   return (transaction === undefined ? bounds : { ...bounds, transaction }) as RangeOptions;
-}
-
-/**
- * LMDB may leave pages it took and gave back in one transaction unwritten at the end of the file. Making the file as long as its
- * header says is what lets the next open tell such a file from one cut short.
- */
-function extendToLastPage(path: string): void {
-  const file = openSync(path, "r+");
-  try {
-    const expected = lmdbFileBytes(file);
-    if (expected !== undefined && fstatSync(file).size < expected) ftruncateSync(file, expected);
-  } finally {
-    closeSync(file);
-  }
 }
