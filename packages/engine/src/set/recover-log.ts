@@ -51,7 +51,8 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
   const bounds: ScanBounds = { epoch: state.epoch, firstSequence: state.firstSequence, belowSequence: Number.POSITIVE_INFINITY };
   const packs = await listPacks(context);
   const end = state.clean ? await cleanEnd(context, state, bounds) : await uncleanEnd(context, packs, bounds);
-  if (end.lastSequence < state.firstSequence - 1) throw damagedLog(end.pack, end.position);
+  // What packs that were given up held lies before the end, and so does the beginning of the newest epoch.
+  if (end.lastSequence < Math.max(state.firstSequence - 1, context.retired.throughSequence)) throw damagedLog(end.pack, end.position);
   const tail: LogTail = {
     epoch: state.epoch,
     firstSequence: state.firstSequence,
