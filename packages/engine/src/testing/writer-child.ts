@@ -11,8 +11,17 @@ import { openStore, type Store } from "../engine.ts";
 import { WriterLane } from "./writer-lane.ts";
 import type { WriterLine, WriterOrder } from "./writer-protocol.ts";
 
+/** The line is on its way before anything else happens, also when whoever reads is slow. */
 function say(line: WriterLine): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  let bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  while (bytes.byteLength > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(1, bytes));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 }
 
 /** Reports the states of the drives whenever they have changed. */
