@@ -7,6 +7,7 @@ import { codeKernel } from "../codec/code-kernel.ts";
 import type { BlobShards, Parts } from "./blob-shards.ts";
 import type { OnRead } from "./erasure-set.ts";
 import { gatherShards } from "./gather-shards.ts";
+import type { Member } from "./member.ts";
 import { late } from "./patience.ts";
 
 /** What is wanted of one data shard's piece: the bytes [from, to), which lie in these parts. */
@@ -147,8 +148,8 @@ class StripeRead {
       if (wanted.size > 0) codeKernel().reconstruct(layout, shards, wanted);
       return made;
     };
-    const isGone = (slot: number): boolean => !this.#shards.member(slot).readable;
-    return gatherShards({ slots, needed: layout.data, read, combine, isGone }, this.#shards.reads.health);
+    const member = (slot: number): Member => this.#shards.member(slot);
+    return gatherShards({ slots, needed: layout.data, read, combine, member }, this.#shards.reads.health);
   }
 }
 

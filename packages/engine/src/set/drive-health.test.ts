@@ -37,7 +37,6 @@ describe("what makes a drive suspect", () => {
     ["peers that are as slow", slow, [slow, slow, well], false],
     ["slow beyond quick peers, and still quick", { ...well, medianMs: slowMsMin }, [{ ...well, medianMs: 0.05 }], false],
     ["no answer while others answer", { ...unknown, unansweredMs: unansweredMsMax + 1 }, [well, { ...well, unansweredMs: 900 }], true],
-    ["no answer from anybody", { ...well, unansweredMs: 5000 }, [{ ...well, unansweredMs: 5000 }], false],
     ["a late answer", { ...well, unansweredMs: unansweredMsMax }, [well], false],
   ] as const) {
     it(`${what}: ${suspect ? "suspect" : "not suspect"}`, () => {
@@ -139,6 +138,23 @@ describe("drives that come under suspicion", () => {
       health.noteError(member, failure);
       expect(member.state).toBe("online");
     });
+  });
+
+  it("are those that do not answer while others do, not those that come back last when all were stopped", () => {
+    for (const othersAnswer of [true, false]) {
+      const { clock, members, health } = makeSet(6, 2);
+      const [silent, other] = members as [Member, Member];
+      const answered = health.noteLate(silent, clock.monotonicMs());
+      for (let second = 0; second < 5; second++) {
+        clock.advance(1000);
+        if (othersAnswer || second === 4) health.noteRead(other, clock.monotonicMs());
+        health.look();
+      }
+      answered();
+      clock.advance(1000);
+      health.look();
+      expect(silent.state).toBe(othersAnswer ? "suspect" : "online");
+    }
   });
 
   it("are those that are slow beyond their peers, measured by what reads take", () => {

@@ -50,7 +50,7 @@ export interface DriveEvidence {
   /** Reads behind the median. */
   readonly samples: number;
   readonly medianMs: number;
-  /** For how long the oldest unanswered read has waited; 0 when none does. */
+  /** For how long a read has been unanswered while other drives answered theirs; 0 when none is. */
   readonly unansweredMs: number;
   /** Good probes since the last bad one. */
   readonly goodProbes: number;
@@ -59,9 +59,7 @@ export interface DriveEvidence {
 /** Why a drive should be suspect, given how its peers do; undefined when it should not. */
 export function suspicion(drive: DriveEvidence, peers: readonly DriveEvidence[]): string | undefined {
   if (drive.errors >= errorsMax) return `${drive.errors} errors within ${errorWindowMs / 1000} seconds`;
-  if (drive.unansweredMs > unansweredMsMax && peers.some((peer) => peer.unansweredMs === 0)) {
-    return `it has not answered for ${Math.round(drive.unansweredMs)} ms`;
-  }
+  if (drive.unansweredMs > unansweredMsMax) return `it has not answered for ${Math.round(drive.unansweredMs)} ms`;
   const boundMs = slowBoundMs(peers);
   if (boundMs === undefined || drive.samples < samplesMin || drive.medianMs <= boundMs) return undefined;
   return `its reads take ${Math.round(drive.medianMs)} ms, far more than those of the other drives`;
@@ -83,15 +81,21 @@ function quantile(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
 }
 
+interface LateRead {
+  readonly startMs: number;
+  /** How long it has waited while other drives answered. */
+  waitedMs: number;
+}
+
 /** What is known of the drive in one place. */
 class DriveRecord {
   readonly drive: Drive | undefined;
   readonly #ring = new Float64Array(ringLength);
   #samples = 0;
   errorsAtMs: number[] = [];
-  /** When the oldest of the reads that are late now was begun. */
-  unansweredSinceMs: number | undefined;
-  readonly unanswered = new Set<object>();
+  /** The reads that are late now. */
+  readonly unanswered = new Set<LateRead>();
+  answeredAtMs = Number.NEGATIVE_INFINITY;
   goodProbes = 0;
   isProbed = false;
   nextProbeMs = 0;
@@ -101,8 +105,9 @@ class DriveRecord {
     this.drive = drive;
   }
 
-  note(ms: number): void {
-    this.#ring[this.#samples++ % ringLength] = ms;
+  note(startMs: number, nowMs: number): void {
+    this.#ring[this.#samples++ % ringLength] = nowMs - startMs;
+    this.answeredAtMs = nowMs;
   }
 
   get latencies(): Float64Array {
@@ -113,7 +118,6 @@ class DriveRecord {
   clear(): void {
     this.#samples = 0;
     this.errorsAtMs = [];
-    this.unansweredSinceMs = undefined;
     this.unanswered.clear();
     this.goodProbes = 0;
   }
@@ -125,6 +129,7 @@ export class DriveHealth {
   hedgeMs = hedgeMsInitial;
   readonly #context: Pick<SetContext, "members" | "profile" | "clock">;
   readonly #records: DriveRecord[] = [];
+  #lastLookMs = 0;
   #nextLookMs = 0;
   #suspects = 0;
   #probeTurn = 0;
@@ -146,7 +151,7 @@ export class DriveHealth {
   /** A read was answered, with bytes or with an error. */
   noteRead(member: Member, startMs: number): void {
     const nowMs = this.#context.clock.monotonicMs();
-    this.#recordOf(member).note(nowMs - startMs);
+    this.#recordOf(member).note(startMs, nowMs);
     if (nowMs >= this.#nextLookMs) this.look(nowMs);
   }
 
@@ -170,18 +175,16 @@ export class DriveHealth {
 
   /** A read takes long; call what is returned when it is answered. */
   noteLate(member: Member, startMs: number): () => void {
-    const record = this.#recordOf(member);
-    const token = {};
-    record.unanswered.add(token);
-    record.unansweredSinceMs = Math.min(record.unansweredSinceMs ?? startMs, startMs);
-    return () => {
-      record.unanswered.delete(token);
-      if (record.unanswered.size === 0) record.unansweredSinceMs = undefined;
-    };
+    const { unanswered } = this.#recordOf(member);
+    const read: LateRead = { startMs, waitedMs: 0 };
+    unanswered.add(read);
+    return () => void unanswered.delete(read);
   }
 
   /** Looks at all drives: which are suspect from now on, which no more, and which are to be probed. */
   look(nowMs = this.nowMs()): void {
+    this.#countUnanswered(nowMs);
+    this.#lastLookMs = nowMs;
     this.#nextLookMs = nowMs + lookEveryMs;
     const evidence = this.#context.members.map((member) => this.#evidenceOf(member, nowMs));
     this.#measure();
@@ -191,6 +194,18 @@ export class DriveHealth {
       if (member.state === "online") this.#suspect(member, suspicion(evidence[i] as DriveEvidence, peers), nowMs);
       else if (member.state === "suspect") this.#tryClear(member, evidence[i] as DriveEvidence, slowBoundMs(peers), nowMs);
     });
+  }
+
+  /** Waiting counts against a drive only while others answer, and not much at once: when all come back from a stop, one is the last. */
+  #countUnanswered(nowMs: number): void {
+    const records = this.#context.members.map((member) => this.#recordOf(member));
+    for (const record of records) {
+      if (record.unanswered.size === 0) continue;
+      if (!records.some((other) => other !== record && other.answeredAtMs > this.#lastLookMs)) continue;
+      for (const read of record.unanswered) {
+        read.waitedMs += Math.min(nowMs - Math.max(this.#lastLookMs, read.startMs), 2 * lookEveryMs);
+      }
+    }
   }
 
   #suspect(member: Member, reason: string | undefined, nowMs: number): void {
@@ -226,13 +241,13 @@ export class DriveHealth {
 
   #evidenceOf(member: Member, nowMs: number): DriveEvidence {
     const record = this.#recordOf(member);
-    const { latencies, goodProbes, unansweredSinceMs } = record;
+    const { latencies, goodProbes, unanswered } = record;
     record.errorsAtMs = record.errorsAtMs.filter((atMs) => atMs > nowMs - errorWindowMs);
     return {
       errors: record.errorsAtMs.length,
       samples: latencies.length,
       medianMs: quantile([...latencies], 0.5),
-      unansweredMs: unansweredSinceMs === undefined ? 0 : nowMs - unansweredSinceMs,
+      unansweredMs: Math.max(0, ...[...unanswered].map(({ waitedMs }) => waitedMs)),
       goodProbes,
     };
   }

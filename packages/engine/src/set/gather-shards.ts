@@ -3,6 +3,7 @@
  * drives that never answer hold nobody up as long as enough others do.
  */
 import type { DriveHealth } from "./drive-health.ts";
+import type { Member } from "./member.ts";
 import type { Waiting } from "./patience.ts";
 
 /** A drive that has not answered by then will not: the read goes on without it, or fails. */
@@ -20,8 +21,8 @@ export interface ShardSource<Shard, Result> {
   read(slot: number): Promise<Shard | undefined>;
   /** Tried with every arrival: what was wanted, or undefined when it cannot be made from these. Must not throw. */
   combine(shards: ReadonlyMap<number, Shard>): Result | undefined;
-  /** True when the slot's drive is gone: it is not waited for. */
-  isGone(slot: number): boolean;
+  /** The place of a slot: where its drive is gone, it is not waited for. */
+  member(slot: number): Member;
 }
 
 /** Resolves with what was wanted, or with undefined when no more shards can be had. */
@@ -29,13 +30,20 @@ export function gatherShards<Shard, Result>(source: ShardSource<Shard, Result>, 
   return new Promise((resolve) => new Gathering(source, health, resolve).askMore());
 }
 
+interface Asked {
+  readonly sinceMs: number;
+  isReplaced: boolean;
+  /** Called when it answers. */
+  onAnswer: () => void;
+}
+
 class Gathering<Shard, Result> {
   readonly #source: ShardSource<Shard, Result>;
   readonly #health: DriveHealth;
   readonly #resolve: (result: Result | undefined) => void;
   readonly #have = new Map<number, Shard>();
-  /** Slots that have been asked and have not answered; true for those that others were asked in place of. */
-  readonly #asked = new Map<number, boolean>();
+  /** Slots that have been asked and have not answered: since when, and whether others were asked in their place. */
+  readonly #asked = new Map<number, Asked>();
   readonly #waiting: Waiting;
   readonly #giveUpMs: number;
   #next = 0;
@@ -57,14 +65,18 @@ class Gathering<Shard, Result> {
   askMore(): void {
     const { slots } = this.#source;
     let expected = this.#have.size;
-    for (const isReplaced of this.#asked.values()) if (!isReplaced) expected++;
+    for (const { isReplaced } of this.#asked.values()) if (!isReplaced) expected++;
     for (; expected < this.#needed && this.#next < slots.length; expected++) this.#ask(slots[this.#next++] as number);
     if (this.#asked.size === 0) this.#end(undefined);
   }
 
   #ask(slot: number): void {
-    this.#asked.set(slot, false);
-    void this.#source.read(slot).then((shard) => this.#arrived(slot, shard));
+    const asked: Asked = { sinceMs: this.#health.nowMs(), isReplaced: false, onAnswer: () => undefined };
+    this.#asked.set(slot, asked);
+    void this.#source.read(slot).then((shard) => {
+      asked.onAnswer();
+      this.#arrived(slot, shard);
+    });
   }
 
   #arrived(slot: number, shard: Shard | undefined): void {
@@ -89,9 +101,13 @@ class Gathering<Shard, Result> {
   #lookAgain(): void {
     if (this.#done) return;
     const nowMs = this.#health.nowMs();
-    for (const slot of [...this.#asked.keys()]) {
-      if (this.#source.isGone(slot) || nowMs >= this.#giveUpMs) this.#asked.delete(slot);
-      else this.#asked.set(slot, true);
+    for (const [slot, asked] of [...this.#asked]) {
+      const member = this.#source.member(slot);
+      if (!member.readable || nowMs >= this.#giveUpMs) this.#asked.delete(slot);
+      else if (!asked.isReplaced) {
+        asked.isReplaced = true;
+        asked.onAnswer = this.#health.noteLate(member, asked.sinceMs);
+      }
     }
     this.#waiting.dueMs = nowMs + lookAgainMs;
     this.#health.patience.watch(this.#waiting);

@@ -226,8 +226,8 @@ class PackedRead {
       silent.add(this.#member(slot));
       return read(slot);
     };
-    const isGone = (slot: number): boolean => !this.#member(slot).readable;
-    return gatherShards({ slots, needed: this.#location.layout.data, read: ask, combine, isGone }, this.#tools.health);
+    const member = (slot: number): Member => this.#member(slot);
+    return gatherShards({ slots, needed: this.#location.layout.data, read: ask, combine, member }, this.#tools.health);
   }
 
   async #readInto(slot: number, start: number, into: Uint8Array, startMs: number): Promise<boolean> {

@@ -50,7 +50,7 @@ export async function initSetDrive(drive: Drive): Promise<void> {
 /** Opens the set; an undefined drive is missing. */
 export async function openTestSet(
   drives: readonly (Drive | undefined)[],
-  options: { profile: ErasureProfile; settings?: Partial<SetSettings>; index?: OrderedIndex; clock?: Clock },
+  options: { profile: ErasureProfile; settings?: Partial<SetSettings>; index?: OrderedIndex; clock?: Clock; memoryBudgetBytes?: number },
 ): Promise<OpenSet> {
   await loadDigests();
   const members = drives.map((drive, ordinal) => new Member({ ordinal, id: driveIds[ordinal] as DriveId, drive }));
@@ -65,5 +65,5 @@ export async function openTestSet(
     retired: new RetiredPacks(),
     hooks: { onCommitted: new Set() } satisfies SetHooks,
   };
-  return openErasureSet(context, { compute: openCompute({ threads: 0, memoryBudgetBytes: 64 * MiB }) });
+  return openErasureSet(context, { compute: openCompute({ threads: 0, memoryBudgetBytes: options.memoryBudgetBytes ?? 64 * MiB }) });
 }
