@@ -123,6 +123,7 @@ class PackRepair {
       if (gatheredBytes >= gatherBytesMax || this.#findings.length >= findingsMax) yield await this.#flush();
     }
     yield await this.#flush();
+    await this.#pace(1);
     if (this.#request.only !== undefined || this.#request.unfinished !== undefined) return new Set();
     const whole = await this.#seal(frames);
     yield await this.#flush();
@@ -283,9 +284,9 @@ class PackRepair {
     this.#unpacedBytes += bytes;
   }
 
-  async #pace(): Promise<void> {
+  async #pace(bytesMin = paceBytes): Promise<void> {
     const bytes = this.#unpacedBytes;
-    if (bytes < paceBytes) return;
+    if (bytes < bytesMin) return;
     this.#unpacedBytes = 0;
     await this.#request.pacer.spend(bytes, this.#request.signal);
   }
