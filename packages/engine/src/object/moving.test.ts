@@ -3,6 +3,7 @@ import { createSeededRandom } from "../base/random.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Pacer } from "../set/pace.ts";
 import { codeOf, createMemoryObjectStore, type MemoryObjectStore } from "../testing/memory-object-store.ts";
+import type { MemorySet } from "../testing/memory-set.ts";
 import type { Bucket } from "./bucket.ts";
 import type { ObjectSettings } from "./context.ts";
 import type { ChooseSet } from "./topology.ts";
@@ -184,6 +185,37 @@ describe("moving keys", () => {
     expect(await (await bucket.get("a")).text()).toBe("part");
   });
 
+  it.each([0, 1, 2, 3])("shows a key whole when clearing it ended after %d commits and it is mapped back", async (failing) => {
+    const { bucket, store, sets, mapping, remap } = await open({ moveRecordsMax: 2 });
+    await bucket.setVersioning("enabled");
+    for (let i = 0; i < 6; i++) await bucket.put("a", `version ${i}`);
+    const before = await contents(bucket);
+    await remap(mapping([1]));
+    failCommit(sets[0] as MemorySet, failing);
+    expect(await codeOf(store.upkeep.moveKeys())).toBe("WRITE_QUORUM_LOST");
+    expect(await contents(bucket)).toEqual(before);
+    await remap(mapping([0]));
+    expect(await contents(bucket)).toEqual(before);
+    await store.upkeep.moveKeys();
+    expect(await contents(bucket)).toEqual(before);
+    expect(sets[1]?.size).toBe(1);
+  });
+
+  it.each([0, 1, 2, 3])("deletes a key where it is when copying it ended after %d commits", async (failing) => {
+    const { bucket, store, sets, mapping, remap } = await open({ moveRecordsMax: 2, partBytesMin: 1 });
+    const upload = await bucket.createUpload("a");
+    for (let number = 1; number <= 6; number++) await upload.uploadPart(number, `part ${number}`);
+    await upload.complete();
+    await remap(mapping([1]));
+    failCommit(sets[1] as MemorySet, failing);
+    await bucket.delete("a");
+    expect(await codeOf(bucket.get("a"))).toBe("OBJECT_NOT_FOUND");
+    expect([(await bucket.listPage()).entries, sets[0]?.size]).toEqual([[], 2]);
+    await store.upkeep.moveKeys();
+    expect(await codeOf(bucket.get("a"))).toBe("OBJECT_NOT_FOUND");
+    expect(sets[1]?.size).toBe(1);
+  });
+
   it("turns round half-way without losing what was written since", async () => {
     const { bucket, store, sets, mapping, remap } = await open();
     await fill(bucket);
@@ -301,6 +333,16 @@ describe("moving the home", () => {
     expect(await codeOf(store.createBucket("another"))).toBe("BUCKET_EXISTS");
   });
 });
+
+/** Makes one of the next commits of a set fail: the one after so many. */
+function failCommit(set: MemorySet, after: number): void {
+  const commit = set.commit.bind(set);
+  let commits = 0;
+  set.commit = (operation, options) => {
+    if (commits++ !== after) return commit(operation, options);
+    return Promise.reject(new HoldfastError("WRITE_QUORUM_LOST", "too few drives"));
+  };
+}
 
 function older(versions: unknown): unknown[] {
   return (versions as object[]).map((version) => ({ ...version, isLatest: false }));
