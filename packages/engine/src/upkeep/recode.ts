@@ -28,7 +28,9 @@ export function noteNarrow(set: OpenSet): void {
 /** True when there may be something to code again, and every drive is there to do it. */
 export function needsRecode(set: OpenSet): boolean {
   const { members, index } = set.context;
-  const isReady = members.every((member) => member.hasLeft || (member.isWhole && member.state === "online"));
+  const isReady = members.every(
+    (member) => member.hasLeft || (member.isWhole && (member.state === "online" || member.state === "suspect")),
+  );
   return isReady && set.status().writable && index.get(markKey) !== undefined;
 }
 

@@ -102,7 +102,8 @@ export class DriveChanges {
     return drainPlace(drives, place, {
       pacer,
       signal,
-      rewriteBlobs: async (set, ordinal) => void (await objects.rewriteBlobs(set, (blob) => blob.drives.includes(ordinal), { pacer, signal })),
+      rewriteBlobs: async (set, ordinal) =>
+        void (await objects.rewriteBlobs(set, (blob) => blob.drives.includes(ordinal), { pacer, signal })),
     });
   }
 }

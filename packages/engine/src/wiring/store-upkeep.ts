@@ -74,6 +74,8 @@ export class StoreUpkeep {
   readonly #bandwidths = new WeakMap<OpenSet, Bandwidth>();
   readonly #repairs = new WeakMap<OpenSet, ReadRepair>();
   #progress: RebuildProgress | undefined;
+  /** Callers who wait for a round. */
+  #awaited = 0;
   #collectedMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: StoreUpkeepParts) {
@@ -106,10 +108,15 @@ export class StoreUpkeep {
     return this.#keeper.stop();
   }
 
-  /** Looks at the drives, then does everything that is due. */
+  /** Looks at the drives, then does everything that is due, as fast as it goes. */
   async maintain(signal: AbortSignal): Promise<void> {
     await this.#parts.watcher.look();
-    await this.#keeper.round(signal);
+    this.#awaited++;
+    try {
+      await this.#keeper.round(signal);
+    } finally {
+      this.#awaited--;
+    }
     throwIfAborted(signal);
   }
 
@@ -168,7 +175,7 @@ export class StoreUpkeep {
     return [
       { name: "repair", run: (signal) => this.#eachSet((set) => this.#repairRead(set, signal)) },
       { name: "rebuild", run: (signal) => this.#eachSet((set) => this.#healInBackground(set, signal)) },
-      { name: "moving", run: (signal) => this.#parts.changes().goOn(this.#backgroundOf(undefined), signal) },
+      { name: "moving", run: (signal) => this.#parts.changes().goOn(this.#background(undefined), signal) },
       { name: "placement", run: (signal) => this.#eachSet((set) => this.#recode(set, signal)) },
       { name: "compaction", run: (signal) => this.#eachSet((set) => this.#compactInBackground(set, signal)) },
       { name: "uploads", run: (signal) => this.#collectUploads(signal) },
@@ -177,7 +184,8 @@ export class StoreUpkeep {
   }
 
   async #repairRead(set: OpenSet, signal: AbortSignal): Promise<boolean> {
-    const onFinding = ({ place, repaired }: CheckFinding): void => this.#parts.events.tell({ type: "repair", setId: set.id, place, repaired });
+    const onFinding = ({ place, repaired }: CheckFinding): void =>
+      this.#parts.events.tell({ type: "repair", setId: set.id, place, repaired });
     await this.#repairs.get(set)?.run({ pacer: this.#background(set), signal, onFinding });
     return false;
   }
@@ -201,7 +209,7 @@ export class StoreUpkeep {
     if (settings.abandonedUploadsMs === 0 || nowMs - this.#collectedMs < collectEveryMs) return false;
     const { uploads } = await objects.collectUploads({
       idleSinceMs: clock.nowMs() - settings.abandonedUploadsMs,
-      pacer: this.#backgroundOf(undefined),
+      pacer: this.#background(undefined),
       signal,
     });
     this.#collectedMs = nowMs;
@@ -273,17 +281,15 @@ export class StoreUpkeep {
     return report;
   }
 
-  /** A pacer for work nobody waits for. */
-  #background(set: OpenSet): Pacer {
-    return this.#backgroundOf(set);
-  }
-
-  #backgroundOf(set: OpenSet = this.#parts.drives.sets[0] as OpenSet): Pacer {
-    const { clock, settings } = this.#parts;
-    let bandwidth = this.#bandwidths.get(set);
+  /** A pacer for a set's work that nobody waits for; while somebody does, it hurries. */
+  #background(set: OpenSet | undefined): Pacer {
+    const { clock, settings, drives } = this.#parts;
+    const owner = set ?? drives.sets[0];
+    if (this.#awaited > 0 || owner === undefined) return this.#hurried();
+    let bandwidth = this.#bandwidths.get(owner);
     if (bandwidth === undefined) {
       bandwidth = new Bandwidth(clock, settings.rateBytes);
-      this.#bandwidths.set(set, bandwidth);
+      this.#bandwidths.set(owner, bandwidth);
     }
     return createPacer({ clock, bandwidth, duty: backgroundDuty });
   }
