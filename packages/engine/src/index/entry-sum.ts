@@ -20,13 +20,12 @@ export function sealEntry(key: Uint8Array, value: Uint8Array, target: Uint8Array
   target[end + 3] = sum >>> 24;
 }
 
-/** The value within a sealed one, as a view; undefined when it is not what was put under this key. */
-export function openEntry(key: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
-  const length = sealed.byteLength - entrySumBytes;
-  if (length < 0) return undefined;
-  const sum = entrySum(key, sealed, length);
-  const kept = (sealed[length] as number) | ((sealed[length + 1] as number) << 8) | ((sealed[length + 2] as number) << 16) | ((sealed[length + 3] as number) << 24);
-  return kept === sum ? sealed.subarray(0, length) : undefined;
+/** True when the first `length` bytes of `sealed` are a value that was put under this key, with its checksum. */
+export function isSound(key: Uint8Array, sealed: Uint8Array, length: number): boolean {
+  const end = length - entrySumBytes;
+  if (end < 0 || length > sealed.byteLength) return false;
+  const sum = entrySum(key, sealed, end);
+  return sum === wordAt(sealed, end);
 }
 
 function entrySum(key: Uint8Array, value: Uint8Array, valueBytes: number): number {
@@ -40,8 +39,7 @@ function mix(start: number, bytes: Uint8Array, end: number): number {
   let state = start;
   let at = 0;
   for (const whole = end & ~3; at < whole; at += 4) {
-    const word = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
-    state = step(state, word);
+    state = step(state, wordAt(bytes, at));
   }
   let rest = 0;
   for (; at < end; at++) rest = (rest << 8) | (bytes[at] as number);
@@ -52,4 +50,8 @@ function step(state: number, word: number): number {
   const scattered = Math.imul(word, 0xcc9e2d51);
   const mixed = state ^ Math.imul((scattered << 15) | (scattered >>> 17), 0x1b873593);
   return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
 }

@@ -34,9 +34,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 export function toIndexError(error: unknown, path: string): HoldfastError {
   if (isHoldfastError(error)) return error;
   const reason = error as { readonly code?: unknown; readonly message?: unknown };
-  // The package's own TypeScript trips over sizes and offsets that cannot be.
-  const isOutOfBounds = error instanceof RangeError || error instanceof TypeError;
-  const code = codes[String(reason.code)] ?? (isOutOfBounds ? "INDEX_DAMAGED" : "DRIVE_IO_ERROR");
+  // What has no code the package's own JavaScript has tripped over: sizes and offsets that cannot be.
+  const code = codes[String(reason.code)] ?? (reason.code === undefined ? "INDEX_DAMAGED" : "DRIVE_IO_ERROR");
   const message = `the index ${path} failed: ${String(reason.message)}${code === "INDEX_DAMAGED" ? remedy : ""}`;
   return new HoldfastError(code, message, { details: { path }, cause: error });
 }

@@ -18,13 +18,14 @@
  * Every entry has a checksum over its key and value, and a scan sees to the order of keys. What the tree itself can hide, an entry that is not
  * found, only a look at the whole file tells, and only before it is mapped: see `lmdb-tree.ts` and `checkpoint-file.ts`.
  */
-import type { RangeOptions, RootDatabase, Transaction } from "lmdb";
+import type { RootDatabase, Transaction } from "lmdb";
 import { open } from "lmdb";
 import { compareBytes } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { checkMutations } from "./check-mutations.ts";
 import type { WritesBehind } from "./deferred-index.ts";
-import { entrySumBytes, openEntry, sealEntry } from "./entry-sum.ts";
+import { Cursor } from "./lmdb-cursor.ts";
+import { entrySumBytes, sealEntry } from "./entry-sum.ts";
 import { damagedIndex, toIndexError } from "./lmdb-errors.ts";
 import { checkLmdbFile, extendToLastPage } from "./lmdb-file.ts";
 import type { IndexMutation, IndexRange } from "./ordered-index.ts";
@@ -49,7 +50,7 @@ export interface LmdbIndexOptions {
  */
 export async function openLmdbIndex(path: string, options: LmdbIndexOptions = {}): Promise<WritesBehind> {
   checkLmdbFile(path);
-  const codec = new PooledCodec();
+  const codec = new PooledCodec(() => damagedIndex(path, "an entry does not match its checksum"));
   try {
     const database = open<Uint8Array, Uint8Array>({
       path,
@@ -66,7 +67,7 @@ export async function openLmdbIndex(path: string, options: LmdbIndexOptions = {}
       maxDbs: 1,
       maxReaders: readersMax,
     });
-    return new LmdbIndex(path, database, options.onDamage);
+    return new LmdbIndex(path, { database, codec, onDamage: options.onDamage ?? ignore });
   } catch (error) {
     throw toIndexError(error, path);
   }
@@ -83,25 +84,29 @@ class LmdbIndex implements WritesBehind {
   private scratch = new Uint8Array(64 * 1024);
   private readonly scans: ActiveScan[] = [];
   private flushing: Promise<void> | undefined;
+  private readonly codec: PooledCodec;
   private readonly onDamage: (error: HoldfastError) => void;
   private closed = false;
 
-  constructor(path: string, database: RootDatabase<Uint8Array, Uint8Array>, onDamage: LmdbIndexOptions["onDamage"]) {
+  constructor(
+    path: string,
+    parts: { database: RootDatabase<Uint8Array, Uint8Array>; codec: PooledCodec; onDamage: (error: HoldfastError) => void },
+  ) {
     this.path = path;
-    this.database = database;
-    this.onDamage = onDamage ?? ignore;
+    this.database = parts.database;
+    this.codec = parts.codec;
+    this.onDamage = parts.onDamage;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
     this.checkOpen();
     if (key.byteLength === 0) return undefined;
-    let sealed: Uint8Array | undefined;
+    this.codec.key = key;
     try {
-      sealed = this.database.get(key);
+      return this.database.get(key);
     } catch (error) {
       throw this.failed(error);
     }
-    return sealed === undefined ? undefined : this.unseal(key, sealed);
   }
 
   write(mutations: readonly IndexMutation[]): void {
@@ -196,12 +201,6 @@ class LmdbIndex implements WritesBehind {
     return this.scratch.subarray(0, length);
   }
 
-  private unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
-    const value = openEntry(key, sealed);
-    if (value === undefined) throw this.failed(damagedIndex(this.path, "an entry does not match its checksum"));
-    return value;
-  }
-
   private failed(error: unknown): HoldfastError {
     const failure = toIndexError(error, this.path);
     if (failure.code === "INDEX_DAMAGED") this.onDamage(failure);
@@ -252,7 +251,7 @@ class LmdbIndex implements WritesBehind {
           if (reverse && distance >= 0) return { ...range, end: sought };
           if (!reverse && distance < 0) return { ...range, start: sought };
         }
-        const answer = visit(key, this.unseal(key, value));
+        const answer = visit(key, value);
         if (answer === false) return undefined;
         sought = answer === true ? undefined : answer;
       }
@@ -270,37 +269,6 @@ class LmdbIndex implements WritesBehind {
     } catch (error) {
       throw this.failed(error);
     }
-  }
-}
-
-/** The entries of a range in their order. */
-class Cursor {
-  readonly #entries: Iterator<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
-  readonly #range: IndexRange;
-  #last: Uint8Array | undefined;
-
-  constructor(database: RootDatabase<Uint8Array, Uint8Array>, range: IndexRange, transaction: Transaction | undefined) {
-    this.#range = range;
-    this.#entries = database.getRange(rangeOptions(range, transaction))[Symbol.iterator]();
-  }
-
-  next(): { readonly key: Uint8Array; readonly value: Uint8Array } | undefined {
-    const next = this.#entries.next();
-    return next.done === true ? undefined : next.value;
-  }
-
-  /** False for a key that is not beyond the last one, or outside the range. */
-  isInOrder(key: Uint8Array): boolean {
-    const { start, end, reverse } = this.#range;
-    const last = this.#last;
-    // A visitor may do with its keys what it likes.
-    this.#last = key.slice();
-    if (reverse === true) return compareBytes(key, start) >= 0 && (last === undefined ? end === undefined || compareBytes(key, end) < 0 : compareBytes(key, last) < 0);
-    return (end === undefined || compareBytes(key, end) < 0) && (last === undefined ? compareBytes(key, start) >= 0 : compareBytes(key, last) > 0);
-  }
-
-  close(): void {
-    this.#entries.return?.();
   }
 }
 
@@ -332,14 +300,4 @@ function ignore(): void {}
 
 function isEmpty(range: IndexRange): boolean {
   return range.end !== undefined && compareBytes(range.start, range.end) >= 0;
-}
-
-/** Backwards, the package takes the upper bound as its start. An empty key stands for no bound there. */
-function rangeOptions(range: IndexRange, transaction: Transaction | undefined): RangeOptions {
-  const start = range.start.byteLength === 0 ? undefined : range.start;
-  const bounds =
-    range.reverse === true
-      ? { reverse: true, start: range.end, end: start, exclusiveStart: true, inclusiveEnd: true }
-      : { start, end: range.end };
-  return (transaction === undefined ? bounds : { ...bounds, transaction }) as RangeOptions;
 }

@@ -1,15 +1,26 @@
+import { entrySumBytes, isSound } from "./entry-sum.ts";
+
 const slabBytes = 8 * 1024;
 const pooledBytesMax = 1024;
 
 /**
  * Keys and values as they are stored: bytes. What is read is copied out of LMDB's shared buffers, small things into slabs: an
  * allocation for each would be dearer than the read itself. So an array may be a view of a larger buffer, as a Node Buffer may.
+ * Values are stored sealed (see `entry-sum.ts`) and opened here, before they are copied.
  */
 export class PooledCodec {
   private slab = new ArrayBuffer(slabBytes);
   private used = 0;
   private readonly keys = new PlainView();
   private readonly values = new PlainView();
+  /** The key whose value is decoded next: the one being looked up, or the one a cursor has just read. */
+  key: Uint8Array = new Uint8Array(0);
+  private readonly onUnsound: () => Error;
+
+  /** `onUnsound` gives the error for a value that does not match its checksum. */
+  constructor(onUnsound: () => Error) {
+    this.onUnsound = onUnsound;
+  }
 
   encode(value: Uint8Array): Uint8Array {
     return value;
@@ -17,7 +28,9 @@ export class PooledCodec {
 
   /** `bytes.length` is the value's size: LMDB's shared buffer is a longer one whose `length` it sets with every read. */
   decode(bytes: Uint8Array): Uint8Array {
-    return this.copyOf(this.values.of(bytes).subarray(0, bytes.length));
+    const view = this.values.of(bytes);
+    if (!isSound(this.key, view, bytes.length)) throw this.onUnsound();
+    return this.copyOf(view.subarray(0, bytes.length - entrySumBytes));
   }
 
   writeKey(key: Uint8Array, target: Uint8Array, position: number): number {
@@ -26,7 +39,8 @@ export class PooledCodec {
   }
 
   readKey(source: Uint8Array, start: number, end: number): Uint8Array {
-    return this.copyOf(this.keys.of(source).subarray(start, end));
+    this.key = this.copyOf(this.keys.of(source).subarray(start, end));
+    return this.key;
   }
 
   private copyOf(bytes: Uint8Array): Uint8Array {
