@@ -34,6 +34,8 @@ interface Absence {
 export class DriveWatcher {
   readonly #drives: StoreDrives;
   readonly #looking = new Set<string>();
+  /** The drive that was held at a path when it was looked at last. A look tells nothing of one that came only then. */
+  readonly #lookedFor = new Map<string, HeldDrive | undefined>();
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -70,6 +72,7 @@ export class DriveWatcher {
       [...paths].map(async (path) => {
         if (this.#looking.has(path)) return;
         this.#looking.add(path);
+        this.#lookedFor.set(path, held.at(path));
         const look = this.#drives.options.access.lookAt(path, held.at(path)?.drive).finally(() => this.#looking.delete(path));
         await patiently(look, `drive ${path}`).then(
           (found) => looks.set(path, found),
@@ -97,7 +100,7 @@ export class DriveWatcher {
       const absence =
         stalledMs > stalledMsMax
           ? ({ state: "offline", reason: `drive ${held.path} has not answered for ${Math.round(stalledMs / 1000)} seconds` } as const)
-          : look === undefined
+          : look === undefined || this.#lookedFor.get(held.path) !== held
             ? undefined
             : this.#absenceOf(held, look);
       if (absence !== undefined) void this.#drives.unseat(place, absence);
@@ -118,7 +121,8 @@ export class DriveWatcher {
     if (look.kind === "absent") return { state: "offline", reason: look.reason };
     const { storeId, driveId } = look.label;
     if (storeId !== this.#drives.label.storeId) return { state: "foreign", reason: `at ${path} is a drive of store ${storeId}` };
-    if (this.#drives.placeOf(driveId) === undefined) return { state: "foreign", reason: `at ${path} is a drive that was taken out of the store` };
+    if (this.#drives.placeOf(driveId) === undefined)
+      return { state: "foreign", reason: `at ${path} is a drive that was taken out of the store` };
     return { state: "offline", reason: `at ${path} is drive ${driveId} of the store` };
   }
 
@@ -134,7 +138,10 @@ export class DriveWatcher {
       if (held.isLeaving(home)) return;
       if (look.kind !== "empty") return this.#tell(place, this.#absenceAt(home, look));
       if (!look.isMountPoint && this.#othersAreMounted(home, looks)) {
-        return this.#tell(place, { state: "offline", reason: `${home} is empty and no mount point, as other drives are: mount the drive there` });
+        return this.#tell(place, {
+          state: "offline",
+          reason: `${home} is empty and no mount point, as other drives are: mount the drive there`,
+        });
       }
       await replaceInPlace(this.#drives, place, { path: home });
     } catch (error) {
