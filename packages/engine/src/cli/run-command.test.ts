@@ -118,10 +118,15 @@ describe("drives", () => {
     await world.run(["mb", "files"]);
     await world.run(["put", "-", "files/a"], { stdin: "x".repeat(1_000_000) });
     await damageBlob("d1");
-    const one = await world.run(["verify", "--json"]);
-    expect(one.code).toBe(1);
-    expect(one.document).toMatchObject({ unrepairable: 0, findings: [{ problem: "damaged", repairable: true }] });
+    const found = await world.run(["verify", "--no-repair", "--json"]);
+    expect(found.code).toBe(1);
+    expect(found.document).toMatchObject({ repaired: 0, unrepairable: 0, findings: [{ problem: "damaged", repairable: true }] });
+    const repaired = await world.run(["verify", "--json"]);
+    expect(repaired.code).toBe(1);
+    expect(repaired.document).toMatchObject({ faults: 1, repaired: 1, unrepairable: 0 });
+    expect((await world.run(["verify"])).code).toBe(0);
     expect((await world.run(["get", "files/a"])).stdout).toBe("x".repeat(1_000_000));
+    await damageBlob("d1");
     await damageBlob("d2");
     const two = await world.run(["verify"]);
     expect(two.code).toBe(6);

@@ -7,6 +7,11 @@ import { usageError } from "./address.ts";
 import type { RunWork } from "./command-context.ts";
 import type { CommandIo } from "./command-io.ts";
 import { addCopy } from "./cp.ts";
+import { addCompact } from "./compact.ts";
+import { addDrain } from "./drain.ts";
+import { addDrive } from "./drive.ts";
+import { addRebuild } from "./rebuild.ts";
+import { addReprotect } from "./reprotect.ts";
 import { exitCodeOfSignal, exitCodes } from "./exit-codes.ts";
 import { addGet } from "./get.ts";
 import { addInit } from "./init.ts";
@@ -26,6 +31,12 @@ const introduction = `Stores objects on local drives so that they survive the lo
 
 BUCKET/KEY names an object: everything after the first slash is its key. Where a local path could be meant as well, write hf://BUCKET/KEY.
 The store is the one of ./holdfast.json, of --store FILE, or of the variable HOLDFAST_STORE.`;
+
+/** In the order in which help lists them. */
+const commands = [
+  [addInit, addPut, addGet, addCopy, addList, addStat, addRemove, addMakeBucket, addRemoveBucket],
+  [addStatus, addVerify, addRebuild, addDrive, addDrain, addReprotect, addCompact],
+].flat();
 
 /** Runs the command with the arguments after its name and resolves with its exit code. */
 export async function runCommand(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -76,9 +87,7 @@ function createProgram(io: CommandIo, run: RunWork): Command {
     .configureHelp({ showGlobalOptions: true, helpWidth: io.stdout.columns ?? 100 })
     // The message of a wrong command line is printed once, by failWith.
     .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr: () => undefined, outputError: () => undefined });
-  for (const add of [addInit, addPut, addGet, addCopy, addList, addStat, addRemove, addMakeBucket, addRemoveBucket, addStatus, addVerify]) {
-    add(program, run);
-  }
+  for (const add of commands) add(program, run);
   return program;
 }
 

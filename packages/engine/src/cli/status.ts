@@ -5,6 +5,7 @@ import type { StoreStatus } from "../engine.ts";
 import type { RunWork } from "./command-context.ts";
 import { storeFilePath, withStore } from "./find-store.ts";
 import { printable } from "./printable.ts";
+import { formatDuration } from "./work-progress.ts";
 
 type Set = StoreStatus["sets"][number];
 
@@ -28,7 +29,7 @@ export function addStatus(program: Command, run: RunWork): void {
           const status = await store.status();
           const sets = await Promise.all(status.sets.map(async (set) => ({ ...set, fileSystems: await fileSystemsOf(set) })));
           const head = `store ${status.storeId}  ${status.writable ? "takes writes" : "takes NO writes"}`;
-          const lines = [head, ...sets.flatMap((set, i) => ["", ...describeSet(set, set.fileSystems, i + 1)])];
+          const lines = [head, ...describeRebuild(status), ...sets.flatMap((set, i) => ["", ...describeSet(set, set.fileSystems, i + 1)])];
           await context.out.document(lines, { file: storeFilePath(context), ...status, sets });
         }),
       ),
@@ -57,25 +58,37 @@ async function fileSystemsOf(set: Set): Promise<FileSystems> {
 function describeSet(set: Set, space: FileSystems, number: number): string[] {
   const { data, parity } = set.profile;
   const away = set.drives.filter((drive) => drive.state !== "online").length;
-  const stands = `stands the loss of ${Math.max(0, parity - away)}${away === 0 ? "" : " more"}`;
   const shared = space.count < space.drives ? `, on ${space.count} for ${space.drives} drives: those on one are lost together` : "";
   return [
-    `set ${number}  coded ${data}+${parity} on ${set.drives.length} drives${away === 0 ? "" : `, ${away} not in order`}: ${stands}`,
+    `set ${number}  coded ${data}+${parity} on ${set.drives.length} drives${away === 0 ? "" : `, ${away} not in order`}: ${stands(set)}`,
     `  file systems: ${formatBytes(space.freeBytes)} free of ${formatBytes(space.totalBytes)}${shared}`,
-    `  log: batch ${set.sequence}, pack ${set.pack}, epoch ${set.epoch}`,
+    `  log: batch ${set.sequence}, pack ${set.pack}, epoch ${set.epoch}; id ${set.id}`,
     ...(set.reason === undefined ? [] : [`  no writes: ${printable(set.reason)}`]),
-    ...set.drives.map((drive, i) => describeDrive(drive, set.drives[i - 1]?.reason)),
+    ...set.drives.map((drive, i) => printable(describeDrive(drive, set.drives[i - 1]?.reason))),
   ];
 }
 
-/** The reason of a drive that is away may be that of the one above as well: it is not told twice. */
-function describeDrive(drive: Set["drives"][number], reasonAbove: string | undefined): string {
+/** What is there may be lost on top of what is away or incomplete. */
+function stands({ redundancy, profile }: Set): string {
+  if (redundancy < 0) return "some objects cannot be read until drives are back";
+  return `stands the loss of ${redundancy}${redundancy === profile.parity ? "" : " more"}`;
+}
+
+/** One line; the reason of a drive that is away may be that of the one above as well: it is not told twice. */
+export function describeDrive(drive: Set["drives"][number], reasonAbove?: string): string {
   const notes = [
     ...(drive.reason === undefined || drive.reason === reasonAbove ? [] : [drive.reason]),
     ...(drive.missedFrames === 0 ? [] : [`missed ${drive.missedFrames} frames`]),
     ...(drive.readFaults === 0 ? [] : [`${drive.readFaults} read faults`]),
+    ...(drive.location === undefined || drive.whole || drive.state === "rebuilding" ? [] : ["lacks something"]),
   ];
-  return printable(
-    `  ${drive.state.padEnd(8)}  ${drive.location ?? `drive ${drive.id}`}${notes.length === 0 ? "" : `  (${notes.join("; ")})`}`,
-  );
+  return `  ${drive.state.padEnd(10)}  ${drive.location ?? `drive ${drive.id}`}${notes.length === 0 ? "" : `  (${notes.join("; ")})`}`;
+}
+
+/** The rebuild under way, if there is one. */
+function describeRebuild({ rebuild }: StoreStatus): string[] {
+  if (rebuild === undefined) return [];
+  const { doneBytes, totalBytes, remainingMs } = rebuild;
+  const left = remainingMs === undefined ? "" : `, ${formatDuration(remainingMs)} to go`;
+  return [`rebuilding: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${left}`];
 }

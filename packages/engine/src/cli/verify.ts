@@ -10,18 +10,20 @@ import { createProgress } from "./progress.ts";
 export function addVerify(program: Command, run: RunWork): void {
   program
     .command("verify")
-    .summary("read everything and compare it with its checksums")
+    .summary("read everything, compare it with its checksums, repair it")
     .description(
-      "Reads everything on every drive and compares it with its checksums and parity. Changes nothing. Exit code 1 when the other drives can make good what was found, 6 when not.",
+      "Reads everything on every drive, compares it with its checksums and parity, and repairs what the other drives can make good. Exit code 1 when faults were found, 6 when some are beyond repair.",
     )
-    .action(() => run(verify));
+    .option("--no-repair", "only read; change nothing")
+    .action(({ repair }: { repair: boolean }) => run((context) => verify(context, repair)));
 }
 
-async function verify(context: CommandContext): Promise<number> {
+async function verify(context: CommandContext, repair: boolean): Promise<number> {
   const report = await withStore(context, async (store) => {
     const progress = createProgress(context, { unit: "checks", verb: "verifying" });
     try {
       return await store.verify({
+        repair,
         signal: context.io.signal,
         onProgress: ({ checked, readBytes }) => progress.reach(checked, readBytes),
       });
@@ -39,13 +41,20 @@ function describe(report: VerifyReport): string[] {
     ({ place, drive, problem, repairable }) => `${place}, drive ${drive}: ${problem}${repairable ? "" : ", beyond repair"}`,
   );
   const left = report.faults - findings.length;
-  const verdict =
-    report.faults === 0
-      ? "all is well"
-      : `${report.faults} faults, ${report.unrepairable === 0 ? "all repairable" : `${report.unrepairable} beyond repair`}`;
+  const verdict = report.faults === 0 ? "all is well" : `${report.faults} faults, ${fateOf(report)}`;
   return [
     ...findings,
     ...(left > 0 ? [`and ${left} more`] : []),
     `verified ${formatBytes(report.readBytes)} in ${report.checked} steps: ${verdict}`,
   ];
+}
+
+function fateOf({ faults, repaired, unrepairable }: VerifyReport): string {
+  const open = faults - repaired - unrepairable;
+  const parts = [
+    ...(repaired === 0 ? [] : [`${repaired} repaired`]),
+    ...(open === 0 ? [] : [`${open} repairable`]),
+    ...(unrepairable === 0 ? [] : [`${unrepairable} beyond repair`]),
+  ];
+  return parts.join(", ");
 }

@@ -27,6 +27,11 @@ export function upkeepKey(work: string): Uint8Array {
   return Uint8Array.of(upkeepPrefix, ...utf8(work));
 }
 
+/** True for such a key: what it holds is no entry. */
+export function isUpkeepKey(key: Uint8Array): boolean {
+  return key[0] === upkeepPrefix;
+}
+
 /** Bytes of a blob location that name the blob: epoch and counter. */
 export const blobIdBytes = 8;
 

@@ -1,3 +1,4 @@
+import { isUpkeepKey } from "./index-entry.ts";
 import type { ErasureSet, SetEntry } from "./erasure-set.ts";
 
 /** Entries looked at without letting the event loop go round: about a millisecond. */
@@ -13,7 +14,7 @@ export function visitSlice(set: ErasureSet, start: Uint8Array, visit: (key: Uint
   set.scan({ start, end: undefined }, (key, entry) => {
     count++;
     last = key;
-    visit(key, entry());
+    if (!isUpkeepKey(key)) visit(key, entry());
     return count < sliceEntriesMax;
   });
   if (count < sliceEntriesMax) return undefined;

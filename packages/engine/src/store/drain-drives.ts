@@ -89,7 +89,7 @@ export async function drainPlace(drives: StoreDrives, place: DrivePlace, options
   const watch = new DriveUseWatch(set, ordinal);
   try {
     await relog(set, {
-      fateOf: ({ payload }) => (payload !== undefined && isOnDrive(payload.layout, ordinal) ? "payload" : "stays"),
+      fateOf: ({ payload }) => (payload !== undefined && payload.length > 0 && isOnDrive(payload.layout, ordinal) ? "payload" : "stays"),
       pacer,
       signal,
     });
@@ -144,11 +144,10 @@ export function endMoving(drives: StoreDrives, holdsNothing: (set: OpenSet) => b
     const staying = sets.filter(({ setId }) => !going.has(setId));
     const [first] = staying as [LabelSet];
     const gone = sets.filter(({ setId }) => going.has(setId)).flatMap((set) => set.drives);
-    await drives.change({ sets: staying, needs: new Map([[first.setId, drives.witnessesOf(first.setId)]]) });
-    for (const set of open) {
-      drives.sets.splice(drives.sets.indexOf(set), 1);
-      await set.close();
-    }
+    await drives.change({ sets: staying, needs: new Map([[first.setId, drives.witnessesOf(first.setId)]]), isQuiet: true });
+    for (const set of open) drives.sets.splice(drives.sets.indexOf(set), 1);
+    await drives.tellTopology();
+    for (const set of open) await set.close();
     for (const id of gone) {
       const path = drives.held.homeOf(id);
       drives.held.letGo(id, Promise.resolve());

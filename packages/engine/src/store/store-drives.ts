@@ -57,7 +57,7 @@ export interface LabelChange {
   readonly needs: ReadonlyMap<SetId, number>;
   /** A drive that goes, and so neither counts nor gets the label. */
   readonly without?: DriveId | undefined;
-  /** Made in a quiesced moment, in which nothing else can be told of it: `tellTopology` follows. */
+  /** `tellTopology` is called later: in a quiesced moment the rooms above cannot be told, and sets that go have to go first. */
   readonly isQuiet?: boolean;
   /** Called when the drives that join are labelled, before any other: from then on an opening with them goes on from there. */
   readonly onLabelled?: (() => Promise<void>) | undefined;
