@@ -4,7 +4,8 @@
  */
 import { expect, it } from "vitest";
 import { type Explored, exploreCrashes } from "../src/testing/crash-explorer.ts";
-import { type CrashScenario, crashScenarios } from "../src/testing/crash-scenarios.ts";
+import type { CrashScenario } from "../src/testing/crash-scenario.ts";
+import { crashScenarios } from "../src/testing/crash-scenarios.ts";
 import { tally } from "../src/testing/tally.ts";
 
 interface Asked {
@@ -28,7 +29,7 @@ const goesOn = asked.states !== undefined || asked.minutes !== undefined;
 
 function explore(scenario: CrashScenario, seed: number, isOver?: () => boolean): Promise<Explored> {
   const { point, image } = asked;
-  return exploreCrashes(scenario, { seed, images: asked.images ?? 2, cutsInRecovery: asked.cuts ?? 1, point, image, isOver });
+  return exploreCrashes(scenario, { seed, images: asked.images ?? 1, cutsInRecovery: asked.cuts ?? 1, point, image, isOver });
 }
 
 it.runIf(!goesOn).each(chosen.map((scenario) => [scenario.name, scenario] as const))(

@@ -163,6 +163,12 @@ export class CrashDrive implements Drive {
     return new Map([...this.#files].map(([name, file]) => [name, file.cached]));
   }
 
+  /** Another drive in this one's place: empty. */
+  swap(): void {
+    this.#files.clear();
+    this.#doubtful = [];
+  }
+
   /** Flips one bit of a file for good. */
   rot(name: string, bit: number): void {
     this.#find(name).rot(bit);

@@ -12,7 +12,7 @@ import type { CrashKind } from "./crash-bytes.ts";
 import { CrashWorld } from "./crash-drive.ts";
 import { CrashLab } from "./crash-lab.ts";
 import type { OracleState } from "./crash-oracle.ts";
-import type { CrashScenario } from "./crash-scenarios.ts";
+import type { CrashScenario } from "./crash-scenario.ts";
 import { emptyStore, looseFilesOn } from "./empty-store.ts";
 import { type Observed, observeStore } from "./observe-store.ts";
 
@@ -71,7 +71,9 @@ function replayLine(scenario: CrashScenario, { seed, images, cutsInRecovery }: E
 /** Runs the whole scenario; gives every moment of it. */
 async function runScenario(scenario: CrashScenario, seed: number): Promise<{ points: CrashPoint[]; bodies: Map<string, Uint8Array> }> {
   const { data, parity } = scenario.erasure;
-  const before = new CrashLab(CrashWorld.create(data + parity, seed), scenario, { seed });
+  const { fixture } = scenario;
+  const fresh = fixture === undefined ? CrashWorld.create(data + parity, seed) : new CrashWorld(fixture.drives, seed);
+  const before = new CrashLab(fresh, scenario, { seed, state: { acknowledged: fixture?.shown ?? new Map(), underWay: [] } });
   if (scenario.prepare !== undefined) {
     await scenario.prepare(before);
     if (scenario.unclean !== true) await before.close();
@@ -169,10 +171,19 @@ class Examination {
     await lab.close();
   }
 
+  /** Every drive holds all it should. */
+  async #heal(lab: CrashLab): Promise<void> {
+    const { left, problems } = await lab.store.rebuild();
+    const { sets } = await lab.store.status();
+    const lacking = sets.flatMap(({ drives }) => drives).filter(({ whole }) => !whole);
+    if (problems + left.length + lacking.length > 0) throw new Error(`not healed: ${JSON.stringify({ left, problems, lacking })}`);
+  }
+
   /** What was decided once stays, whatever is lost when the power goes after closing; and in the end nothing is left. */
   async #expectUnchanged(before: CrashLab, world: CrashWorld, empty: boolean): Promise<void> {
     const lab = this.#lab(world, before.oracle.state);
     await this.#recover(lab, { absent: [] });
+    await this.#heal(lab);
     const report = await lab.store.verify();
     if (report.unrepairable > 0)
       throw new Error(`after recovery ${report.unrepairable} cannot be repaired: ${JSON.stringify(report.findings)}`);

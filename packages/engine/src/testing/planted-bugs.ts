@@ -73,7 +73,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "ignore the checksum of a payload",
     file: "src/set/read-packed.ts",
-    find: "if (matchesChecksum(location.checksum, 0, bytes)) return bytes;",
+    find: "if (matchesChecksum(this.#location.checksum, 0, bytes)) return bytes;",
     replace: "if (bytes.byteLength >= 0) return bytes;",
     suite: "src/set/bit-rot.test.ts",
   },

@@ -14,6 +14,8 @@ export const simulatedSettings = {
   packSize: "64KiB",
   memoryBudget: "16MiB",
   reserve: 0,
+  // Simulations call for it when they want it.
+  upkeep: false,
 } as const satisfies StoreSettings;
 
 export interface SimulatedOptions {
