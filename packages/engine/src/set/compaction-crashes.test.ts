@@ -106,6 +106,29 @@ describe.each(shapes)("compaction of $data+$parity on $drives drives, $durabilit
     }
   });
 
+  it("brings nothing back with a drive that was away during the pass", async () => {
+    const { workload, world, set: before } = await worn(shape, 11);
+    await before.close();
+    const index = createMemoryIndex();
+    const set = await open(shape, world, { index, away: [0] });
+    await workload.run(set, 20);
+    await Promise.all(set.context.members.map((member) => member.drain()));
+    const moments: CrashWorld[] = [];
+    world.onStep = () => moments.push(world.freeze());
+    expect((await compactSet(set, goal)).victims.length).toBeGreaterThan(1);
+    world.onStep = undefined;
+    const truth = await workload.check(set, { lenient: false });
+    await set.close();
+    // The last steps are those of the removal.
+    for (const [step, moment] of moments.entries()) {
+      if (step % shape.every !== 0 && step < moments.length - 60) continue;
+      const crashed = moment.crash("power cut", step);
+      const first = await inspect(shape, workload, crashed.clone(step), { away: [1 + (step % (shape.drives - 1))] });
+      if (first !== undefined) expect(first, `step ${step}, with the drive that was away and without another`).toBe(truth);
+      expect(await inspect(shape, workload, crashed), `step ${step}`).toBe(truth);
+    }
+  });
+
   it("loses nothing beside a workload, and with drives that come back", async () => {
     if (shape.durability === "relaxed") return;
     for (let seed = 1; seed <= 8; seed++) {
