@@ -5,7 +5,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 
 /** @typedef {import("./ledger.mjs").Ledger} Ledger */
-/** @typedef {{ writable: boolean; redundancy: number; drives: { location?: string; state: string }[] }} Status */
+/** @typedef {{ writable: boolean; redundancy: number; drives: { id: string; location?: string; state: string }[] }} Status */
 /** @typedef {import("@holdfast/engine").StoreEvent} StoreEvent */
 
 const script = path.join(import.meta.dirname, "writer.mjs");

@@ -43,6 +43,8 @@ class Show {
   #marks = [];
   /** @type {Span[]} */
   #down = [];
+  /** Names of drives by their id. @type {Map<string, string>} */
+  #names = new Map();
   #starts = 0;
   #startMs = performance.now();
   #options;
@@ -128,15 +130,19 @@ class Show {
   #sample({ redundancy, drives }) {
     /** @type {Record<string, string>} */
     const states = {};
-    for (const { location, state } of drives) if (location !== undefined) states[path.basename(location)] = state;
+    for (const { id, location, state } of drives) {
+      if (location === undefined) continue;
+      states[path.basename(location)] = state;
+      this.#names.set(id, path.basename(location));
+    }
     this.#samples.push({ atS: this.#nowS(), redundancy, drives: states });
   }
 
   /** What the store itself says. @param {import("@holdfast/engine").StoreEvent} event */
   #tell(event) {
     const { report } = this.#options;
-    if (event.type === "drive")
-      report.event(this.#nowS(), `  store: ${path.basename(event.location ?? event.driveId)} ${event.from} → ${event.to}`);
+    const name = event.type === "drive" ? (this.#names.get(event.driveId) ?? path.basename(event.location ?? "a drive")) : "";
+    if (event.type === "drive") report.event(this.#nowS(), `  store: ${name} ${event.from} → ${event.to}`);
     if (event.type === "rebuild" && event.phase !== "started")
       report.event(this.#nowS(), `  store: rebuild ${event.phase}, ${count(event.repaired)} pieces made again`);
   }
@@ -193,7 +199,7 @@ class Show {
     this.writer?.startVerify();
     await this.#wait(() => this.writer?.verified !== undefined, "everything is verified");
     const { checked, faults, unrepairable } = /** @type {Record<string, number>} */ (this.writer?.verified ?? {});
-    this.#mark(`verified while writing: ${count(checked ?? 0)} pieces checked, ${count(faults ?? 0)} found damaged and repaired`);
+    this.#mark(`verified while writing: ${count(checked ?? 0)} pieces checked, ${count(faults ?? 0)} of them damaged, and repaired`);
     if (unrepairable !== 0) throw new Error(`${unrepairable} pieces cannot be repaired`);
   }
 

@@ -85,7 +85,7 @@ function sizeFrom(random) {
 async function watch() {
   while (!stopped) {
     const { sets, writable } = await store.status();
-    const drives = sets.flatMap((set) => set.drives.map(({ location, state }) => ({ location, state })));
+    const drives = sets.flatMap((set) => set.drives.map(({ id, location, state }) => ({ id, location, state })));
     say(`status ${JSON.stringify({ writable, redundancy: Math.min(...sets.map((set) => set.redundancy)), drives })}`);
     await sleep(statusEveryMs);
   }
