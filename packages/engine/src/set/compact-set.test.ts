@@ -353,6 +353,26 @@ describe("compaction", () => {
     await set.close();
   });
 
+  it("remembers blobs given up while a drive was away, also when their records are moved and the index is lost", async () => {
+    const drives = await createSetDrives(3);
+    const bodies = new Map<string, Uint8Array>();
+    let set = await open(drives);
+    await putBlob(set, "blob", bodyOf("blob", 50_000));
+    await putAll(set, bodies, numbered("base", 10));
+    await set.close();
+    set = await open([undefined, drives[1], drives[2]]);
+    await putAll(set, bodies, numbered("a", 40));
+    await removeBlob(set, "blob");
+    await removeAll(set, bodies, numbered("a", 40));
+    const given = set.status().pack;
+    expect((await compactSet(set, { target: 1.1, slackBytes: 0 })).victims).toContain(given);
+    expect((await drives[0]?.list("blobs/00000001"))?.length).toBe(1);
+    set = await reopen(set, drives);
+    await expectBodies(set, bodies);
+    await set.close();
+    for (const drive of drives) expect(await drive.list("blobs/00000001")).toEqual([]);
+  });
+
   it("gives up nothing when too few drives are left to say so, and finishes later", async () => {
     const drives = await createSetDrives(3);
     const bodies = new Map<string, Uint8Array>();
