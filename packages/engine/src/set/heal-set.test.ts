@@ -123,7 +123,8 @@ describe("healing a set", () => {
       await content.put(set, "later", 3000);
       await content.check(set);
       await set.close();
-      if (lost.length === shape.parity) await content.checkAllLosses(drives, shape);
+      // The bytes are the same as before: one look at what they are worth is enough.
+      if (mask === 2 ** shape.parity - 1) await content.checkAllLosses(drives, shape);
     }
   });
 

@@ -140,6 +140,7 @@ class Healing {
 
   async *#healPack({ pack, patients, bytes }: LackingPack): AsyncGenerator<HealStep, void> {
     const here = patients.filter(isHere);
+    if (here.length === 0) return;
     const distrusted = new Set(here.filter((patient) => patient.distrusted).map(({ member }) => member));
     const repair = repairPack(this.#set, pack, {
       ...this.#look,
@@ -159,6 +160,7 @@ class Healing {
 
   async *#healBlob({ location, patients, bytes }: LackingBlob): AsyncGenerator<HealStep, void> {
     const here = patients.filter(isHere);
+    if (here.length === 0) return;
     const targets = here.map(({ member }) => member);
     const repair = repairBlob(this.#set, location, { ...this.#look, targets, write: true, crossCheck: false });
     const outcome = yield* this.#follow(repair, bytes * patients.length);

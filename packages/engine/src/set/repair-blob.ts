@@ -11,28 +11,25 @@ import { type BlobPlace, decodeBlobLocation } from "../format/blob-location.ts";
 import { formatBlobId, shardFileName } from "../format/blob-name.ts";
 import { driveOfSlot } from "../format/layout.ts";
 import {
-  matchesPart,
   type PieceHeader,
-  parsePieceHeader,
   parseShardFileHeader,
-  partRange,
   type ShardFileHeader,
-  samePiece,
   sameBlob,
   shardFileHeaderBytes,
   writePieceHeader,
   writeShardFileHeader,
 } from "../format/shard-file.ts";
-import { piecePartsOf, type ShardGeometry, shardGeometry } from "../format/shard-geometry.ts";
+import { type ShardGeometry, shardGeometry } from "../format/shard-geometry.ts";
 import type { BlobLocation } from "./erasure-set.ts";
 import type { CheckFinding, RepairStep } from "./finding.ts";
 import { liveBlobKey } from "./index-entry.ts";
 import type { Member } from "./member.ts";
 import type { OpenSet } from "./open-erasure-set.ts";
 import type { Pacer } from "./pace.ts";
-import { isDriveThere, reluctance } from "./repair-pack.ts";
+import { isDriveThere, lockBlob, reluctance } from "./repair-tools.ts";
 import { readWhole } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
+import { isSoundPiece, parseKnown } from "./sound-piece.ts";
 import { fillShards, type Shards, settleShards, shardsAgree } from "./wrong-shards.ts";
 
 export interface BlobRequest {
@@ -70,9 +67,6 @@ interface Shard {
   hasFailed: boolean;
 }
 
-/** One repair of a blob at a time. */
-const underRepair = new WeakMap<SetContext, Map<string, Promise<unknown>>>();
-
 /** @throws ABORTED, STORE_CLOSED */
 export async function* repairBlob(set: OpenSet, location: BlobLocation, request: BlobRequest): AsyncGenerator<RepairStep, BlobOutcome> {
   const place = decodeBlobLocation(location);
@@ -85,23 +79,6 @@ export async function* repairBlob(set: OpenSet, location: BlobLocation, request:
     pin.close();
     release();
   }
-}
-
-async function lockBlob(context: SetContext, id: string): Promise<() => void> {
-  const locks = underRepair.get(context) ?? new Map<string, Promise<unknown>>();
-  underRepair.set(context, locks);
-  for (let before = locks.get(id); before !== undefined; before = locks.get(id)) await before;
-  let release: () => void = () => undefined;
-  locks.set(
-    id,
-    new Promise<void>((resolve) => {
-      release = () => {
-        locks.delete(id);
-        resolve();
-      };
-    }),
-  );
-  return release;
 }
 
 class BlobRepair {
@@ -177,7 +154,7 @@ class BlobRepair {
 
   async #readHeader(shard: Shard): Promise<ShardFileHeader | undefined> {
     const bytes = shard.file === undefined ? undefined : await readWhole(shard.file, 0, shardFileHeaderBytes);
-    const header = bytes === undefined ? undefined : quietly(() => parseShardFileHeader(bytes));
+    const header = bytes === undefined ? undefined : parseKnown(() => parseShardFileHeader(bytes));
     if (header === undefined || header.slot !== shard.slot) return undefined;
     return sameBlob(header, { ...this.#header(shard.slot), timeMs: header.timeMs }) ? header : undefined;
   }
@@ -357,26 +334,5 @@ class BlobRepair {
     throwIfAborted(signal);
     await pacer.spend(step.readBytes + step.writtenBytes, signal);
     return step;
-  }
-}
-
-function isSoundPiece(bytes: Uint8Array, headerBytes: number, facts: PieceHeader): boolean {
-  const header = quietly(() => parsePieceHeader(bytes));
-  if (header === undefined || !samePiece(header, facts)) return false;
-  const piece = bytes.subarray(headerBytes);
-  for (let part = 0; part < piecePartsOf(facts.pieceBytes); part++) {
-    const { start, end } = partRange(facts.pieceBytes, part);
-    if (!matchesPart(bytes, 0, part, piece.subarray(start, end))) return false;
-  }
-  return true;
-}
-
-/** A header of a later format is, here, just not the one that belongs in this place. */
-function quietly<T>(parse: () => T | undefined): T | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    if (isHoldfastError(error, "FORMAT_TOO_NEW")) return undefined;
-    throw error;
   }
 }

@@ -6,7 +6,6 @@
  * whether the bytes are right.
  */
 import { equalBytes, roundUp } from "../base/bytes.ts";
-import { isHoldfastError } from "../base/errors.ts";
 import { unitBytes } from "../base/limits.ts";
 import { codeKernel } from "../codec/code-kernel.ts";
 import { checksum, matchesChecksum } from "../codec/xxh3.ts";
@@ -25,6 +24,7 @@ import { decodeRecords } from "../format/records.ts";
 import type { Member } from "./member.ts";
 import type { ReadAhead } from "./read-ahead.ts";
 import { readWhole } from "./scan-pack.ts";
+import { parseKnown } from "./sound-piece.ts";
 import { fillShards, type Shards, settleShards } from "./wrong-shards.ts";
 
 /** A frame as it lies on a drive. */
@@ -46,7 +46,7 @@ export async function readFrameCopy(member: Member, file: ReadAhead | undefined,
   const nothing: FrameCopy = { member, slot, verdict: "missing", shard: undefined, raw: undefined };
   if (file === undefined) return nothing;
   const headerBytes = await readWhole(file, known.position, frameHeaderBytes);
-  const header = headerBytes === undefined ? undefined : parseOrUndefined(headerBytes);
+  const header = headerBytes === undefined ? undefined : parseKnown(() => parseFrameHeader(headerBytes));
   const isOwn = header !== undefined && sameBatch(header, known) && header.slot === slot;
   const records = await readWhole(file, recordsPosition(known), roundUp(known.recordsBytes, unitBytes));
   const areRecordsRight = records !== undefined && equalBytes(records, padded(entry.records));
@@ -58,16 +58,6 @@ export async function readFrameCopy(member: Member, file: ReadAhead | undefined,
   const isElsewhere = header !== undefined && !sameBatch(header, known);
   const isEmpty = headerBytes === undefined || headerBytes.every((byte) => byte === 0);
   return { member, slot, verdict: isElsewhere || isEmpty ? "missing" : "damaged", shard, raw };
-}
-
-/** A header of a later format is, here, just not the one that belongs in this place. */
-function parseOrUndefined(bytes: Uint8Array): ReturnType<typeof parseFrameHeader> {
-  try {
-    return parseFrameHeader(bytes);
-  } catch (error) {
-    if (isHoldfastError(error, "FORMAT_TOO_NEW")) return undefined;
-    throw error;
-  }
 }
 
 /** All k + m shards of a frame from the copies that were read; undefined when they do not suffice. */

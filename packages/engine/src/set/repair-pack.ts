@@ -4,10 +4,9 @@
  *
  * For packs that take no more frames. It can be broken off anywhere: a copy without a footer is looked through again.
  */
-import { HoldfastError, isHoldfastError, throwIfAborted } from "../base/errors.ts";
+import { isHoldfastError, throwIfAborted } from "../base/errors.ts";
 import { encodeFooter, type FooterEntry, parseFooter } from "../format/footer.ts";
 import { driveOfSlot } from "../format/layout.ts";
-import { stateFileName } from "./drive-state.ts";
 import type { CheckFinding, RepairStep } from "./finding.ts";
 import type { Member } from "./member.ts";
 import type { OpenSet } from "./open-erasure-set.ts";
@@ -15,6 +14,7 @@ import type { Pacer } from "./pace.ts";
 import { type KnownPack, readTrailer } from "./pack-entries.ts";
 import { PackWriter } from "./pack-writer.ts";
 import { ReadAhead } from "./read-ahead.ts";
+import { holdExclusive, isDriveThere, reluctance, untilAborted } from "./repair-tools.ts";
 import { bySlot, type FrameCopy, frameParts, makeShards, readFrameCopy, settleFrame } from "./repair-frame.ts";
 import { readWhole } from "./scan-pack.ts";
 import { shardsAgree } from "./wrong-shards.ts";
@@ -67,24 +67,12 @@ interface OpenFinding {
 
 /** @returns the targets whose copies are whole and have a footer @throws ABORTED, STORE_CLOSED */
 export async function* repairPack(set: OpenSet, pack: number, request: PackRequest): AsyncGenerator<RepairStep, ReadonlySet<Member>> {
-  let release: () => void = () => undefined;
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  let exclusive: Promise<void> = Promise.resolve();
-  await new Promise<void>((begin, refuse) => {
-    exclusive = set.exclusive(() => {
-      begin();
-      return released;
-    });
-    exclusive.catch(refuse);
-  });
+  const release = await holdExclusive(set);
   try {
     if (set.context.retired.has(pack)) return new Set();
     return yield* new PackRepair(set, pack, request).run();
   } finally {
-    release();
-    await exclusive;
+    await release();
   }
 }
 
@@ -308,38 +296,4 @@ class PackRepair {
 
 function placeOf(entry: FooterEntry): string {
   return `pack ${entry.header.pack} at byte ${entry.header.position}`;
-}
-
-/** Whom to ask first: those known to be whole and quick. */
-export function reluctance(member: Member): number {
-  return (member.isWhole ? 0 : 1) + (member.state === "online" ? 0 : member.state === "suspect" ? 4 : 2);
-}
-
-/** True when a member's drive still shows the files every drive of a set has. */
-export async function isDriveThere(member: Member): Promise<boolean> {
-  const { drive } = member;
-  if (drive === undefined) return false;
-  return drive.readFile(stateFileName).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Waits for `work`, but no longer than until the signal fires. @throws ABORTED */
-async function untilAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-  throwIfAborted(signal);
-  if (signal === undefined) {
-    await work;
-    return;
-  }
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(new HoldfastError("ABORTED", "the repair of a pack was broken off"));
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
