@@ -287,7 +287,10 @@ class LocalErasureSet implements OpenSet {
 
   async framesOf(pack: number): Promise<KnownPack> {
     await this.#committer.sealed();
-    return framesOf(this.context, this.#log, pack);
+    const { epoch, firstSequence, committedSequence } = this.#committer.tail;
+    // What was taken back in this session does not count, and what is committed must not be missed behind damage.
+    const bounds = { epoch, firstSequence, belowSequence: committedSequence + 1 };
+    return framesOf(this.context, { lastPack: this.#log.lastPack, bounds }, pack);
   }
 
   async removeOrphans(ordinal: number): Promise<void> {
