@@ -8,7 +8,6 @@
  * A body written as a blob lies in the set its key was mapped to when it was begun; it is copied when that is another set by now.
  */
 import { type HoldfastError, isHoldfastError, throwIfAborted } from "../base/errors.ts";
-import { invariant } from "../base/invariant.ts";
 import type { BlobLocation, CommitOptions, ErasureSet, SetOperation } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
 import { bucketNotFound, type KeyAddress, type ObjectContext } from "./context.ts";
@@ -34,20 +33,28 @@ interface KeyChange<T> {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Committed, or the set it would have to be committed in. */
-type Attempt<T> = { readonly isDone: true; readonly value: T } | { readonly isDone: false; readonly set: ErasureSet };
+/** Instead of a commit's value: the set it would have to be committed in. */
+class Elsewhere {
+  readonly set: ErasureSet;
+
+  constructor(set: ErasureSet) {
+    this.set = set;
+  }
+}
+
+/** Instead of a commit's value: the key was in transit. */
+const unsettled = Symbol("unsettled");
 
 /** Commits a change of a key that names no blob. @throws BUCKET_NOT_FOUND, and what its decision throws */
-export async function commitOnKey<T>(
+export function commitOnKey<T>(
   context: ObjectContext,
   address: KeyAddress,
   operation: SetOperation<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   const commitOptions = signal === undefined ? undefined : { signal };
-  const attempt = await tryCommit(context, { address, operation, within: undefined, commitOptions, signal });
-  invariant(attempt.isDone, "a change without a blob is committed anywhere");
-  return attempt.value;
+  // One that may be committed anywhere is never to be committed elsewhere.
+  return tryCommit(context, { address, operation, within: undefined, commitOptions, signal }) as Promise<T>;
 }
 
 /**
@@ -65,9 +72,9 @@ export async function commitBlobOnKey<T>(
     for (;;) {
       throwIfAborted(signal);
       const change = { address, operation: body.operationFor(placed.blob), within: placed.set, commitOptions: undefined, signal };
-      const attempt = await tryCommit(context, change);
-      if (attempt.isDone) return attempt.value;
-      placed = await relocate(placed, attempt.set, address, signal);
+      const outcome = await tryCommit(context, change);
+      if (!(outcome instanceof Elsewhere)) return outcome;
+      placed = await relocate(placed, outcome.set, address, signal);
     }
   } catch (error) {
     if (!mayHaveHappened(error)) await placed.set.discardBlob(placed.blob);
@@ -76,7 +83,7 @@ export async function commitBlobOnKey<T>(
 }
 
 /** Runs `run` inside the gates of a bucket and of the topology. @throws BUCKET_NOT_FOUND */
-export async function insideGates<T>(context: ObjectContext, bucket: BucketState, run: () => Promise<T>): Promise<T> {
+export async function insideGates<T>(context: ObjectContext, bucket: BucketState, run: () => Promise<T> | T): Promise<T> {
   const { gate } = context.topology;
   const entered = bucket.gate.enter();
   if (entered !== undefined) await entered;
@@ -111,38 +118,41 @@ export function keyOf(address: KeyAddress): ObjectKey {
   return { bucketId: address.bucket.record.id, keyBytes: address.keyBytes };
 }
 
-async function tryCommit<T>(context: ObjectContext, change: KeyChange<T>): Promise<Attempt<T>> {
+async function tryCommit<T>(context: ObjectContext, change: KeyChange<T>): Promise<T | Elsewhere> {
   const { topology, keyGate } = context;
   const key = keyOf(change.address);
   for (;;) {
     if (!topology.isSettled(key)) {
-      const attempt = await keyGate.run(key, () => settle(context, change, key));
-      if (attempt !== undefined) return attempt;
+      const outcome = await keyGate.run(key, () => settle(context, change, key));
+      if (outcome !== unsettled) return outcome;
       throwIfAborted(change.signal);
     }
-    const attempt = await insideGates(context, change.address.bucket, async () => {
-      return topology.isSettled(key) ? commitIn(topology.choose(key), change) : undefined;
-    });
-    if (attempt !== undefined) return attempt;
+    const outcome = await insideGates<T | Elsewhere | typeof unsettled>(context, change.address.bucket, () =>
+      topology.isSettled(key) ? commitIn(topology.choose(key), change) : unsettled,
+    );
+    if (outcome !== unsettled) return outcome;
   }
 }
 
-/** Moves a key to where it is mapped; commits the change where the key is when that cannot be done. Alone in the key's gate. */
-async function settle<T>(context: ObjectContext, change: KeyChange<T>, key: ObjectKey): Promise<Attempt<T> | undefined> {
+/**
+ * Moves a key to where it is mapped, where the change is still to be committed; commits it where the key is when that cannot be done. Alone
+ * in the key's gate.
+ */
+async function settle<T>(context: ObjectContext, change: KeyChange<T>, key: ObjectKey): Promise<T | Elsewhere | typeof unsettled> {
   const { topology } = context;
-  if (topology.isSettled(key)) return undefined;
+  if (topology.isSettled(key)) return unsettled;
   const { generation } = topology;
   const move = planMove(context, key, { pace: noPace, signal: change.signal });
   try {
     await moveKey(move);
-    return undefined;
+    return unsettled;
   } catch (error) {
-    if (topology.generation !== generation) return undefined;
+    if (topology.generation !== generation) return unsettled;
     if (!isHoldfastError(error) || mayHaveHappened(error) || !leavesChangesPossible(error)) throw error;
     // What is marked in the target would outlive a change of what it is a copy of.
     await clearMarked(move);
-    return insideGates(context, change.address.bucket, async () => {
-      if (topology.generation !== generation) return undefined;
+    return await insideGates<T | Elsewhere | typeof unsettled>(context, change.address.bucket, () => {
+      if (topology.generation !== generation) return unsettled;
       const owner = topology.ownerOf(key);
       if (owner === topology.choose(key)) throw error;
       topology.changesOutOfPlace++;
@@ -151,9 +161,8 @@ async function settle<T>(context: ObjectContext, change: KeyChange<T>, key: Obje
   }
 }
 
-async function commitIn<T>(set: ErasureSet, { within, operation, commitOptions }: KeyChange<T>): Promise<Attempt<T>> {
-  if (within !== undefined && within !== set) return { isDone: false, set };
-  return { isDone: true, value: await set.commit(operation, commitOptions) };
+function commitIn<T>(set: ErasureSet, { within, operation, commitOptions }: KeyChange<T>): Promise<T> | Elsewhere {
+  return within === undefined || within === set ? set.commit(operation, commitOptions) : new Elsewhere(set);
 }
 
 async function relocate(

@@ -137,10 +137,9 @@ async function commitGroup<T>(
     });
   const operation = { profile: bucket.record.erasure, payloads, decide };
   try {
-    const outcomes = await insideGates(context, bucket, async () => {
-      if (topology.generation !== generation) return undefined;
-      return set.commit(operation, signal === undefined ? undefined : { signal });
-    });
+    const outcomes = await insideGates(context, bucket, () =>
+      topology.generation === generation ? set.commit(operation, signal === undefined ? undefined : { signal }) : undefined,
+    );
     if (outcomes === undefined) return false;
     for (let i = 0; i < outcomes.length; i++) record((items[i] as ManyItem<T>).at, outcomes[i] as T);
   } catch (error) {
