@@ -3,10 +3,22 @@ import { utf8 } from "../base/bytes.ts";
 import { createSeededRandom } from "../base/random.ts";
 import { KiB } from "../base/units.ts";
 import type { Drive } from "../drive/drive.ts";
-import { packOf } from "../format/packed-location.ts";
 import { packsFolder, parsePackFileName } from "../format/pack-name.ts";
+import { packOf } from "../format/packed-location.ts";
 import { createMemoryIndex } from "../index/memory-index.ts";
-import { bodyOf, errorOf, expectBodies, keyOf, namesOf, put, putBlob, read, readBlob, remove, removeBlob } from "../testing/set-operations.ts";
+import {
+  bodyOf,
+  errorOf,
+  expectBodies,
+  keyOf,
+  namesOf,
+  put,
+  putBlob,
+  read,
+  readBlob,
+  remove,
+  removeBlob,
+} from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import { compactSet } from "./compact-set.ts";
 import type { SetEntry } from "./erasure-set.ts";
@@ -131,7 +143,11 @@ describe("compaction", () => {
     const bodies = new Map<string, Uint8Array>();
     const set = await open(drives);
     await putAll(set, bodies, numbered("m", 60));
-    await removeAll(set, bodies, numbered("m", 60).filter((_, i) => i % 4 !== 0));
+    await removeAll(
+      set,
+      bodies,
+      numbered("m", 60).filter((_, i) => i % 4 !== 0),
+    );
     const left = [...bodies.keys()];
     let copies = 0;
     const report = await compactSet(set, {
@@ -160,7 +176,11 @@ describe("compaction", () => {
     const set = await open(drives);
     await putAll(set, bodies, numbered("base", 20));
     await putAll(set, bodies, numbered("c", 60));
-    await removeAll(set, bodies, numbered("c", 60).filter((_, i) => i % 4 !== 0));
+    await removeAll(
+      set,
+      bodies,
+      numbered("c", 60).filter((_, i) => i % 4 !== 0),
+    );
     const gone = numbered("c", 60).filter((_, i) => i % 4 !== 0);
     const kept = [...bodies.keys()];
     let turn = 0;
@@ -280,7 +300,11 @@ describe("compaction", () => {
     const bodies = new Map<string, Uint8Array>();
     const set = await open(drives);
     await putAll(set, bodies, numbered("r", 80));
-    await removeAll(set, bodies, numbered("r", 80).filter((_, i) => i % 3 !== 0));
+    await removeAll(
+      set,
+      bodies,
+      numbered("r", 80).filter((_, i) => i % 3 !== 0),
+    );
     const names = [...bodies.keys()];
     let isRunning = true;
     let reads = 0;
@@ -398,7 +422,11 @@ describe("compaction", () => {
     const bodies = new Map<string, Uint8Array>();
     let set = await open(drives);
     await putAll(set, bodies, numbered("a", 100));
-    await removeAll(set, bodies, numbered("a", 100).filter((_, i) => i % 5 !== 0));
+    await removeAll(
+      set,
+      bodies,
+      numbered("a", 100).filter((_, i) => i % 5 !== 0),
+    );
     for (let steps = 0; steps < 6; steps++) {
       const ending = new AbortController();
       let left = steps;
@@ -423,7 +451,11 @@ describe("compaction", () => {
     const bodies = new Map<string, Uint8Array>();
     const set = await open(drives);
     await putAll(set, bodies, numbered("a", 60));
-    await removeAll(set, bodies, numbered("a", 60).filter((_, i) => i % 2 === 0));
+    await removeAll(
+      set,
+      bodies,
+      numbered("a", 60).filter((_, i) => i % 2 === 0),
+    );
     await set.close();
     const full = await open(drives, { reserveBytes: Number.MAX_SAFE_INTEGER });
     expect(await errorOf(put(full, "more", bodyOf("more", 10)))).toMatchObject({ code: "DRIVE_FULL" });

@@ -102,7 +102,11 @@ async function goalOf(set: OpenSet, options: CompactionOptions): Promise<Compact
 }
 
 /** Infinite for a pack that cannot be read now: it stays. */
-async function deletesIn(set: OpenSet, pack: number, pacing: { pacer: Pacer | undefined; signal: AbortSignal | undefined }): Promise<number> {
+async function deletesIn(
+  set: OpenSet,
+  pack: number,
+  pacing: { pacer: Pacer | undefined; signal: AbortSignal | undefined },
+): Promise<number> {
   // The pack being filled may be worth giving up as well; then it is another one's turn.
   if (pack === set.activePack) await set.rotatePack();
   try {
@@ -181,7 +185,10 @@ class Pass {
       const retired = await this.#set.quiesce(async () => {
         if (!this.#watch.isClear) return false;
         if (context.settings.durability === "relaxed") await this.#settleWrites();
-        await context.retired.retire(context, { packs: [...this.#victims.numbers, ...gaps], throughSequence: this.#victims.throughSequence });
+        await context.retired.retire(context, {
+          packs: [...this.#victims.numbers, ...gaps],
+          throughSequence: this.#victims.throughSequence,
+        });
         return true;
       });
       if (retired) await this.#removePacks();

@@ -50,7 +50,12 @@ function open(shape: Shape, world: CrashWorld, options: { index?: OrderedIndex; 
 }
 
 /** Everything as it should be, before and after another pass; no retired pack is left. Undefined where that is not decided on. */
-async function inspect(shape: Shape, workload: CrashWorkload, world: CrashWorld, options: Parameters<typeof open>[2] = {}): Promise<string | undefined> {
+async function inspect(
+  shape: Shape,
+  workload: CrashWorkload,
+  world: CrashWorld,
+  options: Parameters<typeof open>[2] = {},
+): Promise<string | undefined> {
   const set = await open(shape, world, options).catch((error: unknown) => {
     if (!isHoldfastError(error, "TAIL_UNDECIDED")) throw error;
   });
@@ -71,7 +76,10 @@ async function inspect(shape: Shape, workload: CrashWorkload, world: CrashWorld,
 }
 
 /** A set with much garbage, from a workload that has ended. */
-async function worn(shape: Shape, seed: number): Promise<{ workload: CrashWorkload; world: CrashWorld; set: OpenSet; index: OrderedIndex }> {
+async function worn(
+  shape: Shape,
+  seed: number,
+): Promise<{ workload: CrashWorkload; world: CrashWorld; set: OpenSet; index: OrderedIndex }> {
   const workload = new CrashWorkload(seed);
   const world = CrashWorld.create(shape.drives, seed);
   await Promise.all(world.drives.map((drive) => initSetDrive(drive)));

@@ -45,7 +45,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: change, weight: 10 },
   { arbitrary: compaction, weight: 3 },
   {
-    arbitrary: fc.record({ do: fc.constant("together" as const), steps: fc.array(fc.oneof({ arbitrary: change, weight: 4 }, compaction), { maxLength: 10 }) }),
+    arbitrary: fc.record({
+      do: fc.constant("together" as const),
+      steps: fc.array(fc.oneof({ arbitrary: change, weight: 4 }, compaction), { maxLength: 10 }),
+    }),
     weight: 3,
   },
   {
@@ -149,7 +152,8 @@ class History {
 
   #forget(transaction: Parameters<Parameters<OpenSet["commit"]>[0]["decide"]>[0], name: number): void {
     const entry = transaction.get(keyOf(`${name}`));
-    if (entry !== undefined && Buffer.from(entry.value).toString() !== "packed") transaction.removeBlob(entry.value.slice() as BlobLocation);
+    if (entry !== undefined && Buffer.from(entry.value).toString() !== "packed")
+      transaction.removeBlob(entry.value.slice() as BlobLocation);
     transaction.delete(keyOf(`${name}`));
     this.#model.delete(`${name}`);
   }
@@ -199,7 +203,9 @@ class History {
     for (const [name, body] of this.#model) {
       const entry = this.#set.get(keyOf(name)) as SetEntry;
       const isPacked = Buffer.from(entry.value).toString() === "packed";
-      const bytes = isPacked ? this.#set.readPacked(entry.payload as PackedPayload) : readBlob(this.#set, entry.value.slice() as BlobLocation);
+      const bytes = isPacked
+        ? this.#set.readPacked(entry.payload as PackedPayload)
+        : readBlob(this.#set, entry.value.slice() as BlobLocation);
       expect(Buffer.compare(await bytes, body), name).toBe(0);
     }
   }

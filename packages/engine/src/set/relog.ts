@@ -158,7 +158,11 @@ class Relogger {
     for (const move of outcome.moved) if (move.own !== undefined) this.#remember(move.entry, outcome.order);
     // What they were to share is gone meanwhile: they get a payload of their own.
     for (const { entry } of outcome.refused) this.#moved.delete(placeOf(entry.payload));
-    if (outcome.refused.length > 0) await this.#write(outcome.refused.map(({ entry }) => entry), profile);
+    if (outcome.refused.length > 0)
+      await this.#write(
+        outcome.refused.map(({ entry }) => entry),
+        profile,
+      );
   }
 
   #remember({ key, payload }: FoundEntry, order: number): void {

@@ -27,10 +27,6 @@ export class RetiredPacks {
     return this.#throughSequence;
   }
 
-  get ranges(): readonly PackRange[] {
-    return this.#ranges;
-  }
-
   has(pack: number): boolean {
     return rangeWith(this.#ranges, pack) !== undefined;
   }
@@ -136,9 +132,13 @@ export async function removePack(member: Member, pack: number): Promise<void> {
 }
 
 function tooFew(told: number, needed: number): HoldfastError {
-  return new HoldfastError("WRITE_QUORUM_LOST", `only ${told} drives could be told which packs are retired, ${needed} are needed; bring drives back`, {
-    details: { available: told, needed, indeterminate: false },
-  });
+  return new HoldfastError(
+    "WRITE_QUORUM_LOST",
+    `only ${told} drives could be told which packs are retired, ${needed} are needed; bring drives back`,
+    {
+      details: { available: told, needed, indeterminate: false },
+    },
+  );
 }
 
 function rangeWith(ranges: readonly PackRange[], pack: number): PackRange | undefined {

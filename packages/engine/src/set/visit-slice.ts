@@ -1,5 +1,5 @@
-import { isUpkeepKey } from "./index-entry.ts";
 import type { ErasureSet, SetEntry } from "./erasure-set.ts";
+import { isUpkeepKey } from "./index-entry.ts";
 
 /** Entries looked at without letting the event loop go round: about a millisecond. */
 export const sliceEntriesMax = 1000;
