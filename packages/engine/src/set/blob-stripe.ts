@@ -62,8 +62,10 @@ class StripeRead {
     const startMs = health.nowMs();
     const asked = this.#wanted.filter(({ slot }) => health.isFine(this.#shards.member(slot)));
     const direct = Promise.all(asked.map((piece) => this.#readDirectly(piece)));
-    const isLate = (await health.patience.until(direct, startMs + health.hedgeMs)) === late;
-    const pieces = this.#directPieces() ?? (isLate ? await this.#hedge(direct, asked, startMs) : await this.#readAround());
+    const isLate = (await health.patiently(direct, startMs)) === late;
+    const pieces = isLate
+      ? await this.#hedge(direct, asked, startMs).finally(() => health.endHedge())
+      : (this.#directPieces() ?? (await this.#readAround()));
     if (this.isDegraded) counters.degraded++;
     else counters.healthy++;
     return pieces;

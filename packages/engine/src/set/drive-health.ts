@@ -13,7 +13,7 @@ import { isHoldfastError } from "../base/errors.ts";
 import type { Drive } from "../drive/drive.ts";
 import { stateFileName } from "./drive-state.ts";
 import type { Member } from "./member.ts";
-import { Patience } from "./patience.ts";
+import { late, Patience } from "./patience.ts";
 import { probeRead } from "./probe-read.ts";
 import type { SetContext } from "./set-context.ts";
 
@@ -43,6 +43,10 @@ const hedgeMsMin = 4;
 const hedgeMsMax = 100;
 /** Before anything is known. */
 const hedgeMsInitial = 50;
+/** Reads for which others are asked at the same time: where everything is slow, asking more drives would make it slower still. */
+const hedgesMax = 16;
+/** A read that has waited so long asks others whatever the rest does. */
+const hedgeAnywayMs = 1000;
 
 /** What speaks for or against a drive. */
 export interface DriveEvidence {
@@ -132,6 +136,7 @@ export class DriveHealth {
   #lastLookMs = 0;
   #nextLookMs = 0;
   #suspects = 0;
+  #hedges = 0;
   #probeTurn = 0;
 
   constructor(context: Pick<SetContext, "members" | "profile" | "clock">) {
@@ -146,6 +151,23 @@ export class DriveHealth {
   /** True when a drive is to be read before others: it is there and not suspect. */
   isFine(member: Member): boolean {
     return member.readable && member.state !== "suspect";
+  }
+
+  /**
+   * Waits for a read of drives that was begun at `startMs`; `late` when it takes so long that others should be asked. Then `endHedge` has to
+   * be called when that is over.
+   */
+  async patiently<T>(read: Promise<T>, startMs: number): Promise<T | typeof late> {
+    let outcome = await this.patience.until(read, startMs + this.hedgeMs);
+    while (outcome === late && this.#hedges >= hedgesMax && this.nowMs() < startMs + hedgeAnywayMs) {
+      outcome = await this.patience.until(read, this.nowMs() + this.hedgeMs);
+    }
+    if (outcome === late) this.#hedges++;
+    return outcome;
+  }
+
+  endHedge(): void {
+    this.#hedges--;
   }
 
   /** A read was answered, with bytes or with an error. */

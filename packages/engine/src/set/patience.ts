@@ -40,8 +40,9 @@ export class Patience {
     setImmediate(() => void this.#run());
   }
 
-  forget(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
+  /** False when it was late already, or not waited for. */
+  forget(waiting: Waiting): boolean {
+    return this.#waiting.delete(waiting);
   }
 
   /** What the work gives, or `late` when it has not settled by then. It goes on, and nobody hears of its failure. */

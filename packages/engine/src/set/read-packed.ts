@@ -15,7 +15,7 @@ import type { OnRead } from "./erasure-set.ts";
 import { gatherShards } from "./gather-shards.ts";
 import type { Member } from "./member.ts";
 import { alignedRange, assemblePayload, partOfSlot, type ShardRange, touchedSlots } from "./packed-stripe.ts";
-import { late } from "./patience.ts";
+import { late, type Waiting } from "./patience.ts";
 import type { ReadTools } from "./read-tools.ts";
 import type { SetContext } from "./set-context.ts";
 import { unreadableError } from "./unreadable-error.ts";
@@ -57,12 +57,30 @@ class PackedRead {
     this.#startMs = tools.health.nowMs();
   }
 
-  async read(): Promise<Uint8Array> {
-    if (!this.#mayReadDirectly()) return this.#finish(undefined, await this.#readAround(none));
+  /** The healthy way is written out without a step too many: most reads of small objects are one of these. */
+  read(): Promise<Uint8Array> {
+    if (!this.#mayReadDirectly()) return this.#readAround(none).then((bytes) => this.#finish(undefined, bytes));
     const { health } = this.#tools;
     const direct = this.#readDirectly();
-    const bytes = await health.patience.until(direct, this.#startMs + health.hedgeMs);
-    if (bytes === late) return this.#hedge(direct);
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        dueMs: this.#startMs + health.hedgeMs,
+        onLate: () => this.#readPatiently(direct).then(resolve, reject),
+      };
+      health.patience.watch(waiting);
+      direct.then((bytes) => {
+        if (!health.patience.forget(waiting)) return;
+        if (bytes !== undefined) resolve(this.#finish(bytes, bytes));
+        else resolve(this.#readAround(none).then((around) => this.#finish(undefined, around)));
+      }, reject);
+    });
+  }
+
+  /** It takes long. */
+  async #readPatiently(direct: Promise<Uint8Array | undefined>): Promise<Uint8Array> {
+    const { health } = this.#tools;
+    const bytes = await health.patiently(direct, this.#startMs);
+    if (bytes === late) return this.#hedge(direct).finally(() => health.endHedge());
     return this.#finish(bytes, bytes ?? (await this.#readAround(none)));
   }
 
