@@ -21,12 +21,18 @@ export interface WritesBehind extends OrderedIndex {
   writeBehind(mutations: readonly IndexMutation[]): Promise<void>;
 }
 
-/** Puts `write` of an index off its caller's thread. */
-export function deferWrites(index: WritesBehind): OrderedIndex {
-  return new DeferredIndex(index);
+/** An index that writes behind. */
+export interface DeferredIndex extends OrderedIndex {
+  /** Why it takes no more writes, once one has failed. */
+  readonly failure: unknown;
 }
 
-class DeferredIndex implements OrderedIndex {
+/** Puts `write` of an index off its caller's thread. */
+export function deferWrites(index: WritesBehind): DeferredIndex {
+  return new IndexWithRecent(index);
+}
+
+class IndexWithRecent implements DeferredIndex {
   readonly #index: WritesBehind;
   /** By key as text. What is being written and what waits for it; the newest mutation of a key. */
   readonly #recent = new Map<string, IndexMutation>();
@@ -37,6 +43,10 @@ class DeferredIndex implements OrderedIndex {
 
   constructor(index: WritesBehind) {
     this.#index = index;
+  }
+
+  get failure(): unknown {
+    return this.#failure?.error;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

@@ -1,23 +1,30 @@
 /**
- * Whether an index directory can be trusted. The index makes nothing durable by itself; a small file beside it says whether it was flushed
- * and closed, and if not, in which boot of the machine it was open: what a process has written survives the process in the page cache, but
- * not the machine.
+ * An index in a directory, and whether it can be trusted. The index makes nothing durable by itself, and it lies on one drive without a second
+ * copy, so it is used again only when it is known to be what was written:
+ *
+ *   closed in order         the whole file matches the checksum of its checkpoint
+ *   open in this boot       what a process has written outlives it in the page cache, but not the machine: every page is looked at
+ *   anything else           it is removed, and made anew from the packs
+ *
+ * Damage that shows while it is open takes the checkpoint away at once: from then on every read fails and writes are dropped (the packs have
+ * them) until an index made beside it has taken its place, or the next opening makes one.
  */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isHoldfastError } from "../base/errors.ts";
-import { deferWrites, type WritesBehind } from "./deferred-index.ts";
-import { toIndexError } from "./lmdb-errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import { type Checkpoint, checkpointPath, type FileSum, readCheckpoint, removeCheckpoint, sumFile, writeCheckpoint } from "./checkpoint-file.ts";
+import { type DeferredIndex, deferWrites } from "./deferred-index.ts";
+import { damagedIndex, toIndexError } from "./lmdb-errors.ts";
 import { openLmdbIndex } from "./lmdb-index.ts";
-import type { OrderedIndex } from "./ordered-index.ts";
+import { checkLmdbTree } from "./lmdb-tree.ts";
+import type { BesideIndex, IndexMutation, IndexRange, IndexRenewal, OrderedIndex } from "./ordered-index.ts";
 
-const indexFile = "index.lmdb";
-const checkpointFile = "checkpoint.json";
+/** An index that is made anew beside another one has the other name. */
+const indexFiles = ["index.lmdb", "index-2.lmdb"] as const;
 
-interface Checkpoint {
-  readonly version: 1;
+interface Facts {
   readonly setId: string;
-  readonly clean: boolean;
   readonly bootId: string | undefined;
 }
 
@@ -25,82 +32,203 @@ interface Checkpoint {
  * An index in a directory, emptied when it could not be trusted. Its `close` marks it clean after a flush.
  * @throws DRIVE_UNREADABLE, DRIVE_UNWRITABLE, DRIVE_FULL, DRIVE_IO_ERROR
  */
-export async function openIndexDirectory(directory: string, facts: { setId: string; bootId: string | undefined }): Promise<OrderedIndex> {
-  const mark = (clean: boolean): Promise<void> =>
-    writeCheckpoint(directory, { version: 1, setId: facts.setId, clean, bootId: facts.bootId });
+export async function openIndexDirectory(directory: string, facts: Facts): Promise<OrderedIndex> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (!isTrusted(await readCheckpoint(directory), facts)) await removeIndex(directory);
-    await mark(false);
-    return withCheckpoint(deferWrites(await openOrReplace(directory)), () => mark(true));
+    const { file, found } = await findTrusted(directory, facts);
+    const index = new KeptIndex(directory, facts, found);
+    await index.open(file);
+    return index;
   } catch (error) {
     throw toIndexError(error, directory);
   }
 }
 
-function isTrusted(checkpoint: Checkpoint | undefined, { setId, bootId }: { setId: string; bootId: string | undefined }): boolean {
-  if (checkpoint?.setId !== setId) return false;
-  return checkpoint.clean || (bootId !== undefined && checkpoint.bootId === bootId);
+/** The file to go on with; whatever else there is is removed. `found` says what was wrong with one that had to be. */
+async function findTrusted(directory: string, facts: Facts): Promise<{ file: string; found: HoldfastError | undefined }> {
+  const checkpoint = await readCheckpoint(directory);
+  const named = indexFiles.find((name) => name === checkpoint?.file);
+  let found: HoldfastError | undefined;
+  if (checkpoint !== undefined && named !== undefined && isOurs(checkpoint, facts)) {
+    try {
+      await checkFile(join(directory, named), checkpoint.closed);
+      await removeFiles(directory, named);
+      return { file: named, found };
+    } catch (error) {
+      if (!isHoldfastError(error, "INDEX_DAMAGED")) throw error;
+      found = error;
+    }
+  }
+  await removeCheckpoint(directory);
+  await removeFiles(directory, undefined);
+  return { file: indexFiles[0], found };
 }
 
-/** The index itself, which calls `markClean` when it is closed with nothing written since its last flush. */
-function withCheckpoint(index: OrderedIndex, markClean: () => Promise<void>): OrderedIndex {
-  let writes = 0;
-  let flushed: number | undefined;
-  return {
-    get: (key) => index.get(key),
-    write: (mutations) => {
-      writes++;
-      index.write(mutations);
-    },
-    scan: (range, visit) => index.scan(range, visit),
-    pressure: () => index.pressure(),
-    count: () => index.count(),
-    clear: () => {
-      writes++;
-      index.clear();
-    },
-    flush: async () => {
-      const before = writes;
-      await index.flush();
-      flushed = before;
-    },
-    close: async () => {
-      await index.close();
-      if (flushed === writes) await markClean().catch(ignoreGone);
-    },
-  };
+function isOurs({ setId, closed, bootId }: Checkpoint, facts: Facts): boolean {
+  return setId === facts.setId && (closed !== undefined || (bootId !== undefined && bootId === facts.bootId));
 }
 
-/** The drive it lay on is gone, and the index with it. */
-function ignoreGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
-}
-
-async function openOrReplace(directory: string): Promise<WritesBehind> {
+/** @throws INDEX_DAMAGED */
+async function checkFile(path: string, closed: FileSum | undefined): Promise<void> {
+  if (closed === undefined) return checkLmdbTree(path);
+  let is: FileSum;
   try {
-    return await openLmdbIndex(join(directory, indexFile));
+    is = await sumFile(path);
   } catch (error) {
-    if (!isHoldfastError(error, "INDEX_DAMAGED")) throw error;
-    await removeIndex(directory);
-    return openLmdbIndex(join(directory, indexFile));
+    throw damagedIndex(path, `it cannot be read (${(error as Error).message})`);
+  }
+  if (is.bytes !== closed.bytes || is.checksum !== closed.checksum) throw damagedIndex(path, "it is not as it was closed");
+}
+
+/** Removes index files and their locks, but for the one kept. */
+async function removeFiles(directory: string, kept: string | undefined): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const file = indexFiles.find((candidate) => name === candidate || name === `${candidate}-lock`);
+    if (file !== undefined && file !== kept) await rm(join(directory, name), { force: true });
   }
 }
 
-async function removeIndex(directory: string): Promise<void> {
-  await rm(join(directory, indexFile), { force: true });
-  await rm(join(directory, `${indexFile}-lock`), { force: true });
-}
+class KeptIndex implements OrderedIndex, IndexRenewal {
+  readonly found: HoldfastError | undefined;
+  onDamage: ((error: HoldfastError) => void) | undefined;
+  readonly #directory: string;
+  readonly #facts: Facts;
+  #file: string = indexFiles[0];
+  #index!: DeferredIndex;
+  #damage: HoldfastError | undefined;
+  #writes = 0;
+  #flushedWrites: number | undefined;
 
-async function readCheckpoint(directory: string): Promise<Checkpoint | undefined> {
-  try {
-    const parsed: unknown = JSON.parse(await readFile(join(directory, checkpointFile), "utf8"));
-    return typeof parsed === "object" && parsed !== null && (parsed as Checkpoint).version === 1 ? (parsed as Checkpoint) : undefined;
-  } catch {
-    return undefined;
+  constructor(directory: string, facts: Facts, found: HoldfastError | undefined) {
+    this.#directory = directory;
+    this.#facts = facts;
+    this.found = found;
   }
-}
 
-async function writeCheckpoint(directory: string, checkpoint: Checkpoint): Promise<void> {
-  await writeFile(join(directory, checkpointFile), JSON.stringify(checkpoint), { mode: 0o600, flush: true });
+  async open(file: string): Promise<void> {
+    this.#file = file;
+    await this.#mark(undefined);
+    this.#index = await this.#openFile(file);
+  }
+
+  get renewal(): IndexRenewal {
+    return this;
+  }
+
+  get damage(): HoldfastError | undefined {
+    return this.#damage;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    if (this.#damage !== undefined) throw this.#damage;
+    return this.#index.get(key);
+  }
+
+  write(mutations: readonly IndexMutation[]): void {
+    if (this.#damage !== undefined) return;
+    this.#writes++;
+    try {
+      this.#index.write(mutations);
+    } catch (error) {
+      // It may have been found just now; then the packs have what is dropped here.
+      if ((this.damage as HoldfastError | undefined) === undefined) throw error;
+    }
+  }
+
+  scan(range: IndexRange, visit: (key: Uint8Array, value: Uint8Array) => boolean | Uint8Array): void {
+    if (this.#damage !== undefined) throw this.#damage;
+    this.#index.scan(range, visit);
+  }
+
+  pressure(): Promise<void> | undefined {
+    return this.#index.pressure();
+  }
+
+  count(): number {
+    if (this.#damage !== undefined) throw this.#damage;
+    return this.#index.count();
+  }
+
+  clear(): void {
+    this.#writes++;
+    this.#index.clear();
+  }
+
+  async flush(): Promise<void> {
+    const index = this.#index;
+    const before = this.#writes;
+    if (this.#damage !== undefined) throw this.#damage;
+    await index.flush();
+    if (this.#damage !== undefined) throw this.#damage;
+    if (index === this.#index) this.#flushedWrites = before;
+  }
+
+  async close(): Promise<void> {
+    await this.#index.close();
+    if (this.#damage !== undefined || this.#index.failure !== undefined || this.#flushedWrites !== this.#writes) return;
+    try {
+      await this.#mark(await sumFile(join(this.#directory, this.#file)));
+    } catch (error) {
+      // The drive it lay on is gone, and the index with it.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw toIndexError(error, this.#directory);
+    }
+  }
+
+  distrust(error: HoldfastError): void {
+    if (this.#damage !== undefined) return;
+    this.#damage = error;
+    try {
+      rmSync(checkpointPath(this.#directory), { force: true });
+    } catch {
+      // Where not even that can be written, nothing of this index will be found either.
+    }
+    this.onDamage?.(error);
+  }
+
+  async openBeside(): Promise<BesideIndex> {
+    const file = indexFiles.find((name) => name !== this.#file) as string;
+    const remove = (name: string): Promise<void> => removeFiles(this.#directory, indexFiles.find((other) => other !== name));
+    await remove(file);
+    const index = await this.#openFile(file);
+    return {
+      get: (key) => index.get(key),
+      write: (mutations) => index.write(mutations),
+      scan: (range, visit) => index.scan(range, visit),
+      pressure: () => index.pressure(),
+      count: () => index.count(),
+      clear: () => index.clear(),
+      flush: () => index.flush(),
+      close: async () => {
+        if (index === this.#index) return;
+        await index.close();
+        await remove(file);
+      },
+      adopt: () => this.#adopt(index, file),
+    };
+  }
+
+  /** From the first turn on the other index is used; the promise is for what is done about the old one. */
+  async #adopt(index: DeferredIndex, file: string): Promise<void> {
+    const old = this.#index;
+    this.#index = index;
+    this.#file = file;
+    this.#damage = undefined;
+    this.#flushedWrites = undefined;
+    await this.#mark(undefined);
+    await old.close().catch(() => undefined);
+    await removeFiles(this.#directory, file);
+  }
+
+  async #openFile(file: string): Promise<DeferredIndex> {
+    const opened: { index?: DeferredIndex } = {};
+    const onDamage = (error: HoldfastError): void => {
+      if (opened.index === this.#index) this.distrust(error);
+    };
+    opened.index = deferWrites(await openLmdbIndex(join(this.#directory, file), { onDamage }));
+    return opened.index;
+  }
+
+  #mark(closed: FileSum | undefined): Promise<void> {
+    return writeCheckpoint(this.#directory, { ...this.#facts, file: this.#file, closed });
+  }
 }

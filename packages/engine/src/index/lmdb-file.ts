@@ -11,7 +11,8 @@ import { damagedIndex, toIndexError } from "./lmdb-errors.ts";
 const magic = 0xbeefc0de;
 const pageHeaderBytes = 24;
 const pageSizeAt = 24;
-const lastPageAt = 24 + 2 * 48;
+const treeBytes = 48;
+const lastPageAt = pageSizeAt + 2 * treeBytes;
 const metaBytes = lastPageAt + 16;
 const pageFlagsAt = 18;
 const metaPageFlag = 0x08;
@@ -40,30 +41,66 @@ export function checkLmdbFile(path: string): void {
 
 /** The length the file's newest header calls for; undefined when it has no header. */
 export function lmdbFileBytes(file: number): number | undefined {
+  const newest = newestMeta(file);
+  return newest === undefined ? undefined : newest.pageBytes * (newest.lastPage + 1);
+}
+
+/** A tree of pages, as a header describes it. */
+export interface LmdbTree {
+  /** Levels of pages: 0 for an empty tree. */
+  readonly depth: number;
+  readonly branchPages: number;
+  readonly leafPages: number;
+  readonly overflowPages: number;
+  readonly entries: number;
+  readonly rootPage: number;
+}
+
+export interface LmdbMeta {
+  readonly pageBytes: number;
+  readonly lastPage: number;
+  readonly transaction: number;
+  readonly free: LmdbTree;
+  readonly main: LmdbTree;
+}
+
+/** What LMDB goes by: the header of the later transaction. Undefined when the file has none. */
+export function newestMeta(file: number): LmdbMeta | undefined {
   const first = readMeta(file, 0);
   if (first === undefined) return undefined;
   const second = readMeta(file, first.pageBytes);
   if (second === undefined) return undefined;
-  const newest = second.transaction > first.transaction ? second : first;
-  return newest.pageBytes * (newest.lastPage + 1);
+  return second.transaction > first.transaction ? second : first;
 }
 
-interface Meta {
-  readonly pageBytes: number;
-  readonly lastPage: number;
-  readonly transaction: bigint;
-}
-
-function readMeta(file: number, position: number): Meta | undefined {
+function readMeta(file: number, position: number): LmdbMeta | undefined {
   const bytes = Buffer.alloc(pageHeaderBytes + metaBytes);
   if (readSync(file, bytes, 0, bytes.length, position) < bytes.length) return undefined;
   const at = pageHeaderBytes;
   if ((bytes.readUInt16LE(pageFlagsAt) & metaPageFlag) === 0 || bytes.readUInt32LE(at) !== magic) return undefined;
   return {
     pageBytes: bytes.readUInt32LE(at + pageSizeAt),
-    lastPage: Number(bytes.readBigUInt64LE(at + lastPageAt)),
-    transaction: bytes.readBigUInt64LE(at + lastPageAt + 8),
+    lastPage: readCount(bytes, at + lastPageAt),
+    transaction: readCount(bytes, at + lastPageAt + 8),
+    free: readTree(bytes, at + pageSizeAt),
+    main: readTree(bytes, at + pageSizeAt + treeBytes),
   };
+}
+
+/** The page size or padding (4), flags (2), depth (2), branch pages (8), leaf pages (8), overflow pages (8), entries (8), root (8). */
+function readTree(bytes: Buffer, at: number): LmdbTree {
+  return {
+    depth: bytes.readUInt16LE(at + 6),
+    branchPages: readCount(bytes, at + 8),
+    leafPages: readCount(bytes, at + 16),
+    overflowPages: readCount(bytes, at + 24),
+    entries: readCount(bytes, at + 32),
+    rootPage: readCount(bytes, at + 40),
+  };
+}
+
+function readCount(bytes: Buffer, at: number): number {
+  return Number(bytes.readBigUInt64LE(at));
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { HoldfastError } from "../base/errors.ts";
+
 /**
  * The index: an ordered map of byte strings, derived from the packs and rebuildable at any time, so it keeps no promise of
  * durability of its own beyond `flush`. Keys are 1 to 1,900 bytes and sort byte by byte; values are any bytes.
@@ -24,6 +26,28 @@ export interface OrderedIndex {
   /** Resolves when all that was written would survive a power cut. */
   flush(): Promise<void>;
   close(): Promise<void>;
+  /** For an index that lies on a drive, and may be found to be damaged or made anew. */
+  readonly renewal?: IndexRenewal | undefined;
+}
+
+/** What is done about an index that is damaged. */
+export interface IndexRenewal {
+  /** What was wrong with the index that the opening found, and why this one began empty. */
+  readonly found: HoldfastError | undefined;
+  /** Why the index cannot be trusted: then reads throw it, writes are dropped, and the next opening begins with an empty one. */
+  readonly damage: HoldfastError | undefined;
+  /** Called once when damage is found. Must not throw. */
+  onDamage: ((error: HoldfastError) => void) | undefined;
+  /** From now on the index counts as damaged. */
+  distrust(error: HoldfastError): void;
+  /** An empty index beside this one; one at a time. */
+  openBeside(): Promise<BesideIndex>;
+}
+
+/** An index that is being made to take another one's place. Closing it without that removes it. */
+export interface BesideIndex extends OrderedIndex {
+  /** Takes the other's place, in the turn in which it is called; resolves when the other one is gone. */
+  adopt(): Promise<void>;
 }
 
 export interface IndexRange {
