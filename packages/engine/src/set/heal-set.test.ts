@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { toHex } from "../base/bytes.ts";
 import { createSeededRandom } from "../base/random.ts";
 import { KiB } from "../base/units.ts";
+import { checksum } from "../codec/xxh3.ts";
 import type { Drive } from "../drive/drive.ts";
 import { createMemoryDrive, type MemoryDrive } from "../drive/memory-drive.ts";
 import { createFaultDrive } from "../testing/fault-drive.ts";
@@ -78,6 +80,11 @@ async function filesOf(drive: Drive): Promise<Map<string, Buffer>> {
   return files;
 }
 
+/** Names and checksums: arrays of this size take long to compare one by one. */
+async function sumsOf(drive: Drive): Promise<string[]> {
+  return [...(await filesOf(drive))].map(([name, bytes]) => `${name} ${bytes.byteLength} ${toHex(checksum(bytes))}`).sort();
+}
+
 async function copyOf(drive: Drive): Promise<MemoryDrive> {
   const copy = createMemoryDrive({ name: drive.location });
   for (const name of await drive.list("")) await copy.replaceFile(name, await drive.readFile(name));
@@ -103,15 +110,15 @@ function statesOf(set: OpenSet): string[] {
 describe("healing a set", () => {
   it.each([profile, { data: 2, parity: 1 }])("makes every pattern of replaced drives of $data+$parity whole, byte by byte", async (shape) => {
     const width = shape.data + shape.parity;
+    const drives: Drive[] = await createSetDrives(width);
+    const set = await openTestSet(drives, { profile: shape, settings });
+    const content = new Content();
+    await content.fill(set, "a");
+    await set.rotatePack();
+    const before = await Promise.all(drives.map((drive) => sumsOf(drive)));
     for (let mask = 1; mask < 2 ** width; mask++) {
       const lost = Array.from({ length: width }, (_, ordinal) => ordinal).filter((ordinal) => (mask & (1 << ordinal)) !== 0);
       if (lost.length > shape.parity) continue;
-      const drives: Drive[] = await createSetDrives(width);
-      const set = await openTestSet(drives, { profile: shape, settings });
-      const content = new Content();
-      await content.fill(set, "a");
-      await set.rotatePack();
-      const before = await Promise.all(drives.map((drive) => filesOf(drive)));
       for (const ordinal of lost) {
         drives[ordinal] = createMemoryDrive({ name: `memory:new${ordinal}` });
         await replace(set, ordinal, drives[ordinal] as Drive);
@@ -119,13 +126,12 @@ describe("healing a set", () => {
       }
       expect((await heal(set)).healed).toEqual(lost);
       for (const ordinal of lost) expect(set.status().drives[ordinal]).toMatchObject({ state: "online", votes: true, whole: true });
-      expect(await Promise.all(drives.map((drive) => filesOf(drive))), `lost ${lost.join()}`).toEqual(before);
-      await content.put(set, "later", 3000);
-      await content.check(set);
-      await set.close();
-      // The bytes are the same as before: one look at what they are worth is enough.
-      if (mask === 2 ** shape.parity - 1) await content.checkAllLosses(drives, shape);
+      expect(await Promise.all(drives.map((drive) => sumsOf(drive))), `lost ${lost.join()}`).toEqual(before);
     }
+    await content.put(set, "later", 3000);
+    await content.check(set);
+    await set.close();
+    await content.checkAllLosses(drives, shape);
   });
 
   it("makes good what a drive missed while it was away, in this session or an earlier one", async () => {
