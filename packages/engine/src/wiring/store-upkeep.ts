@@ -275,7 +275,8 @@ export class StoreUpkeep {
   }
 
   async #compact(set: OpenSet, options: Parameters<typeof runCompaction>[1]): Promise<CompactionReport> {
-    const report = await runCompaction(set, options);
+    const wanted = this.#parts.objects.wantedProfile;
+    const report = await runCompaction(set, { profileOf: ({ key }) => wanted(key) ?? set.profile, ...options });
     const { victims, bytesFreed, bytesMoved } = report;
     if (victims.length > 0) this.#parts.events.tell({ type: "compaction", setId: set.id, packs: victims.length, bytesFreed, bytesMoved });
     return report;
