@@ -74,7 +74,10 @@ describe("adding drives", () => {
     const [first, second] = open.drives.sets as [OpenSet, OpenSet];
     expect(open.states(second)).toEqual(["d4 online", "d5 online", "d6 online"]);
     expect(open.drives.topology).toMatchObject({
-      weights: [{ setId: first.id, weight: 3 }, { setId: second.id, weight: 3 }],
+      weights: [
+        { setId: first.id, weight: 3 },
+        { setId: second.id, weight: 3 },
+      ],
       movingFrom: [{ setId: first.id, weight: 3 }],
     });
     await refusal(addDrives(open.drives, world.paths(7, 8, 9)), "QUEUE_FULL");
@@ -91,7 +94,9 @@ describe("adding drives", () => {
     const open = await world.open({ drives: world.paths(1, 2, 3) });
     await refusal(addDrives(open.drives, [world.path("d4"), world.path("d4")]), "DRIVE_DUPLICATED");
     await refusal(addDrives(open.drives, [world.path("d4"), world.path("d2")]), "DRIVE_DUPLICATED");
-    await expect(addDrives(open.drives, [world.path("d4")], { onLabelled: () => Promise.reject(new Error("no room")) })).rejects.toThrow("no room");
+    await expect(addDrives(open.drives, [world.path("d4")], { onLabelled: () => Promise.reject(new Error("no room")) })).rejects.toThrow(
+      "no room",
+    );
     expect(open.states()).toHaveLength(3);
     await addDrives(open.drives, [world.path("d4")]);
     expect(open.states()[3]).toBe("d4 rebuilding");

@@ -1,10 +1,19 @@
 /** Drives that vanish, return and are replaced while the store is open, on real directories. */
+import { execFile } from "node:child_process";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createManualClock } from "../src/base/clock.ts";
 import { replaceDrive } from "../src/store/replace-drive.ts";
 import { type DriveWorld, makeDriveWorld, type OpenDriveWorld } from "../src/testing/drive-world.ts";
+import { interceptDrive } from "../src/testing/intercept-drive.ts";
 import { bodyOf, expectBodies, put } from "../src/testing/set-operations.ts";
+import { whyNoMounts } from "../src/testing/small-mount.ts";
 import { refusal } from "../src/testing/temporary-store.ts";
+
+const run = promisify(execFile);
+const whyNot = await whyNoMounts();
+if (whyNot !== undefined) it(`drives that are mounted are not tried here: ${whyNot}`, () => {});
 
 let world: DriveWorld;
 let bodies: Map<string, Uint8Array>;
@@ -20,7 +29,7 @@ async function write({ set }: OpenDriveWorld, count = 10): Promise<void> {
   await Promise.all(
     Array.from({ length: count }, async (_, i) => {
       const name = `n${String(from + i).padStart(5, "0")}`;
-      const body = bodyOf(name, 1 + ((from + i) * 997) % 5000);
+      const body = bodyOf(name, 1 + (((from + i) * 997) % 5000));
       await put(set, name, body);
       bodies.set(name, body);
     }),
@@ -203,10 +212,91 @@ describe("replacing a drive", () => {
 
   it("leaves everything as it was when the settings cannot be written", async () => {
     const open = await openThree();
-    const failing = replaceDrive(open.drives, world.path("d1"), world.path("d4"), { onLabelled: () => Promise.reject(new Error("no room")) });
+    const failing = replaceDrive(open.drives, world.path("d1"), world.path("d4"), {
+      onLabelled: () => Promise.reject(new Error("no room")),
+    });
     await expect(failing).rejects.toThrow("no room");
     expect(open.states()).toEqual(["d1 online", "d2 online", "d3 online"]);
     await replaceDrive(open.drives, world.path("d1"), world.path("d4"));
     expect(open.states()[0]).toBe("d4 rebuilding");
+  });
+});
+
+describe("a drive that hangs", () => {
+  it("is done without, and taken up again only when it has answered all it was asked", async () => {
+    const clock = createManualClock();
+    let answer: () => void = () => undefined;
+    let hanging: Promise<void> | undefined;
+    const open = await world.open(
+      { drives: world.paths(1, 2, 3, 4), erasure: { data: 2, parity: 2 } },
+      {
+        clock,
+        wrap: (drive, path) =>
+          path !== world.path("d2")
+            ? drive
+            : interceptDrive(drive, {
+                async around(call, proceed) {
+                  if (call.operation === "writeDurable") await hanging;
+                  return proceed();
+                },
+              }),
+      },
+    );
+    await write(open);
+    hanging = new Promise((resolve) => {
+      answer = resolve;
+    });
+    await write(open);
+    await open.watcher.look();
+    expect(open.states()[1]).not.toBe("? offline");
+    clock.advance(60_000);
+    await open.watcher.look();
+    expect(open.states()[1]).toBe("? offline");
+    expect(open.reasonOf(1)).toContain("has not answered for 60 seconds");
+    await open.watcher.look();
+    expect(open.states()[1]).toBe("? offline");
+    hanging = undefined;
+    answer();
+    await open.set.context.members[1]?.left();
+    await open.watcher.look();
+    await open.watcher.look();
+    expect(open.states()[1]).toBe("d2 rebuilding");
+    await write(open);
+    await expectBodies(open.set, bodies);
+  });
+});
+
+describe.runIf(whyNot === undefined)("a drive that is unmounted", () => {
+  it("leaves an empty directory that is not taken for a new drive, and is used again when it is mounted", async () => {
+    const mounts = world.paths(1, 2, 3);
+    const images = mounts.map((_, i) => world.path(`image${i}`));
+    for (const [i, mount] of mounts.entries()) {
+      await mkdir(mount);
+      await run("truncate", ["-s", String(16 << 20), images[i] as string]);
+      await run("mkfs.ext4", ["-q", "-O", "^has_journal", images[i] as string]);
+      await run("mount", ["-o", "loop", images[i] as string, mount]);
+    }
+    try {
+      const open = await world.open({ drives: mounts, packSize: "64KiB" });
+      await write(open);
+      await open.watcher.look();
+      expect(open.states()).toEqual(["d1 online", "d2 online", "d3 online"]);
+      await run("umount", ["-l", mounts[2] as string]);
+      await open.watcher.look();
+      await open.watcher.look();
+      expect(open.states()[2]).toBe("? offline");
+      expect(open.reasonOf(2)).toContain("no mount point");
+      expect(await readdir(mounts[2] as string)).toEqual([]);
+      await write(open);
+      await run("mount", ["-o", "loop", images[2] as string, mounts[2] as string]);
+      await open.watcher.look();
+      await open.watcher.look();
+      expect(open.states()[2]).toBe("d3 rebuilding");
+      await write(open);
+      await expectBodies(open.set, bodies);
+      await open.close();
+    } finally {
+      for (const mount of mounts) await run("umount", ["-l", mount]).catch(() => undefined);
+    }
   });
 });

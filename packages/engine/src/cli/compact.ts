@@ -13,7 +13,9 @@ export function addCompact(program: Command, run: RunWork): void {
       run((context) =>
         withStore(context, async (store) => {
           const report = await store.compact({ signal: context.io.signal });
-          const lines = [`gave back ${formatBytes(report.bytesFreed)} on each drive: ${report.packs} packs removed, ${formatBytes(report.bytesMoved)} moved`];
+          const lines = [
+            `gave back ${formatBytes(report.bytesFreed)} on each drive: ${report.packs} packs removed, ${formatBytes(report.bytesMoved)} moved`,
+          ];
           await context.out.document(lines, report);
         }),
       ),

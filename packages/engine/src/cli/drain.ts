@@ -44,6 +44,8 @@ function setNamed({ sets }: StoreStatus, text: string): string | undefined {
 }
 
 function locationsOf({ sets }: StoreStatus, target: string): string[] {
-  const going = sets.flatMap((set) => (set.id === target ? set.drives : set.drives.filter(({ id, location }) => id === target || location === target)));
+  const going = sets.flatMap((set) =>
+    set.id === target ? set.drives : set.drives.filter(({ id, location }) => id === target || location === target),
+  );
   return going.flatMap(({ location }) => location ?? []);
 }

@@ -58,7 +58,8 @@ async function replace(context: CommandContext, store: Store, { old, to }: { old
 async function add(context: CommandContext, store: Store, named: readonly string[]): Promise<void> {
   const paths = named.map((drive) => path.resolve(context.io.cwd, drive));
   const added = await store.drives.add(paths, {
-    onLabelled: () => editStoredDrives(context, (drives) => [...drives, ...paths.filter((added) => !drives.some((drive) => pathOf(drive) === added))]),
+    onLabelled: () =>
+      editStoredDrives(context, (drives) => [...drives, ...paths.filter((added) => !drives.some((drive) => pathOf(drive) === added))]),
   });
   const { joined, newSets } = added;
   const moving = "Objects move to it while the store is open; holdfast rebuild does it now.";

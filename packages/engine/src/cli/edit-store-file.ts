@@ -11,7 +11,10 @@ import { localError } from "./local-error.ts";
 type DriveEntry = string | DriveSettings;
 
 /** Changes the drives of the settings file: `change` gets their entries with absolute paths, and so it gives them back. */
-export async function editStoredDrives(context: CommandContext, change: (drives: readonly DriveEntry[]) => readonly DriveEntry[]): Promise<void> {
+export async function editStoredDrives(
+  context: CommandContext,
+  change: (drives: readonly DriveEntry[]) => readonly DriveEntry[],
+): Promise<void> {
   const file = storeFilePath(context);
   const folder = path.dirname(file);
   try {

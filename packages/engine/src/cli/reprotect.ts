@@ -13,10 +13,14 @@ export function addReprotect(program: Command, run: RunWork): void {
   program
     .command("reprotect")
     .summary("code the objects of a bucket differently")
-    .description("Writes the objects of a bucket again with other data and parity shards, and those to come as well. Interrupted, run it again.")
+    .description(
+      "Writes the objects of a bucket again with other data and parity shards, and those to come as well. Interrupted, run it again.",
+    )
     .argument("<bucket>", "the bucket")
     .argument("<data+parity>", "e.g. 4+2", parseErasure)
-    .action((bucket: string, erasure: { data: number; parity: number }) => run((context) => reprotect(context, bucketName(bucket), erasure)));
+    .action((bucket: string, erasure: { data: number; parity: number }) =>
+      run((context) => reprotect(context, bucketName(bucket), erasure)),
+    );
 }
 
 async function reprotect(context: CommandContext, bucket: string, erasure: { data: number; parity: number }): Promise<number> {
@@ -25,7 +29,8 @@ async function reprotect(context: CommandContext, bucket: string, erasure: { dat
     try {
       return await store.reprotect(bucket, erasure, {
         signal: context.io.signal,
-        onProgress: ({ packedRewritten, blobsRewritten, bytesRewritten }) => progress.reach(packedRewritten + blobsRewritten, bytesRewritten),
+        onProgress: ({ packedRewritten, blobsRewritten, bytesRewritten }) =>
+          progress.reach(packedRewritten + blobsRewritten, bytesRewritten),
       });
     } finally {
       progress.stop();

@@ -65,7 +65,8 @@ export async function lockDrive(drivePath: string, holder: LockHolder, clock: Cl
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const path = await attemptLock(location, holder, clock);
-      if (path !== undefined) return { path, release: (at = location) => releaseLock(resolve(at), join(resolve(at), basename(path)), holder) };
+      if (path !== undefined)
+        return { path, release: (at = location) => releaseLock(resolve(at), join(resolve(at), basename(path)), holder) };
     }
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") throw openingProblem(location, error);

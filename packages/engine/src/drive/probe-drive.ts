@@ -72,7 +72,14 @@ export async function lookAtDirectory(path: string): Promise<DirectoryLook> {
     const above = await stat(dirname(await realpath(absolute)), { bigint: true });
     const foundNames = (await readdir(absolute)).filter(isForeignToAnEmptyDrive).sort().slice(0, foundNamesMax);
     const identity = stats.ino === 0n ? undefined : `${stats.dev}:${stats.ino}`;
-    return { path: absolute, problem: undefined, identity, isMountPoint: stats.dev !== above.dev, empty: foundNames.length === 0, foundNames };
+    return {
+      path: absolute,
+      problem: undefined,
+      identity,
+      isMountPoint: stats.dev !== above.dev,
+      empty: foundNames.length === 0,
+      foundNames,
+    };
   } catch (error) {
     const problem = openingProblem(absolute, error);
     return { path: absolute, problem, identity: undefined, isMountPoint: false, empty: false, foundNames: [] };

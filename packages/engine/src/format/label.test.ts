@@ -65,7 +65,7 @@ describe("labels", () => {
     const changing: DriveLabel = { ...label, sets, movingFrom: [{ setId, weight: 3 }], extra: { region: "eu" } };
     expect(encodeLabel(changing)[4]).toBe(2);
     expect(parseLabel(encodeLabel(changing))).toEqual(changing);
-    expect(encodeLabel({ ...label, sets: [{ ...label.sets[0] as LabelSet, drainingDrives: [], leftDrives: [] }] })[4]).toBe(1);
+    expect(encodeLabel({ ...label, sets: [{ ...(label.sets[0] as LabelSet), drainingDrives: [], leftDrives: [] }] })[4]).toBe(1);
   });
 
   test.each([

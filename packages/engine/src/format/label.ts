@@ -185,7 +185,11 @@ function isOrdinals(value: unknown, count: number): boolean {
 }
 
 function isWeights(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every((entry) => isMap(entry) && isId(entry.setId as string) && isU53(entry.weight as number));
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((entry) => isMap(entry) && isId(entry.setId as string) && isU53(entry.weight as number))
+  );
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

@@ -106,7 +106,11 @@ async function planMembers(drives: StoreDrives, open: readonly NewDrive[], exten
       await drives.markFresh(drive, setId);
       joined.push({ setId, ordinal: first + i, id: drive.id, path: place.path });
     }
-    sets = withMoreDrives(sets, setId, joining.map(({ joining: { id } }) => id));
+    sets = withMoreDrives(
+      sets,
+      setId,
+      joining.map(({ joining: { id } }) => id),
+    );
   }
   return { sets, joined, newSets: [], concerns: extended.map(({ id }) => id as SetId) };
 }
@@ -149,7 +153,10 @@ export async function openNewSets(drives: StoreDrives): Promise<void> {
 /** Keys move from one shape of the store to one other at a time. @throws QUEUE_FULL */
 export function checkNotMoving(drives: StoreDrives): void {
   if (drives.label.movingFrom === undefined && !drives.label.sets.some(isJoining)) return;
-  throw new HoldfastError("QUEUE_FULL", "keys are still moving between sets from the last change: wait until they have arrived (holdfast rebuild waits for it)");
+  throw new HoldfastError(
+    "QUEUE_FULL",
+    "keys are still moving between sets from the last change: wait until they have arrived (holdfast rebuild waits for it)",
+  );
 }
 
 async function existingSets(drives: StoreDrives): Promise<ExistingSet[]> {

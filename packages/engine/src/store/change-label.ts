@@ -58,7 +58,10 @@ export function withWeightsByDrives(sets: readonly LabelSet[]): LabelSet[] {
 }
 
 export function withDrainingDrive(sets: readonly LabelSet[], { setId, ordinal }: { setId: SetId; ordinal: number }): LabelSet[] {
-  return changeSet(sets, setId, (set) => ({ ...set, drainingDrives: [...without(set.drainingDrives, ordinal), ordinal].sort((a, b) => a - b) }));
+  return changeSet(sets, setId, (set) => ({
+    ...set,
+    drainingDrives: [...without(set.drainingDrives, ordinal), ordinal].sort((a, b) => a - b),
+  }));
 }
 
 /** A drive leaves for good: its number is not used again. */
@@ -84,7 +87,10 @@ export function isJoining(set: LabelSet): boolean {
 }
 
 function changeSet(sets: readonly LabelSet[], setId: SetId, change: (set: LabelSet) => LabelSet): LabelSet[] {
-  invariant(sets.some((set) => set.setId === setId), "a set that changes is one of the store's");
+  invariant(
+    sets.some((set) => set.setId === setId),
+    "a set that changes is one of the store's",
+  );
   return sets.map((set) => (set.setId === setId ? change(set) : set));
 }
 

@@ -58,7 +58,10 @@ async function markSet(drives: StoreDrives, set: LabelSet): Promise<SetId> {
   if (set.draining === true) return set.setId;
   checkNotMoving(drives);
   if (weightsOf(drives.label.sets).every(({ setId }) => setId === set.setId)) {
-    throw new HoldfastError("SETTINGS_INVALID", `set ${set.setId} is the only one that takes keys: add drives for another set first (holdfast drive add)`);
+    throw new HoldfastError(
+      "SETTINGS_INVALID",
+      `set ${set.setId} is the only one that takes keys: add drives for another set first (holdfast drive add)`,
+    );
   }
   await drives.change({
     sets: withDrainingSet(drives.label.sets, set.setId),

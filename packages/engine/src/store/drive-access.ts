@@ -71,7 +71,9 @@ export function createMemoryAccess({ wrap }: AccessOptions): DriveAccess {
       try {
         const label = await readLabel(held ?? open(path), path);
         if (label !== undefined) return { kind: "labelled", label, identity: undefined, isMountPoint: false };
-        return held === undefined ? { kind: "empty", isMountPoint: false } : { kind: "absent", reason: `${path} has lost its ${labelFileName}` };
+        return held === undefined
+          ? { kind: "empty", isMountPoint: false }
+          : { kind: "absent", reason: `${path} has lost its ${labelFileName}` };
       } catch (error) {
         return absent(error);
       }

@@ -11,7 +11,15 @@ import { openThreshold } from "../set/quorum.ts";
 import { isJoining, labelOf } from "./change-label.ts";
 import { invalid } from "./check-fields.ts";
 import { isUnused, labelFileName } from "./drive-files.ts";
-import { type FoundDrive, type FoundDrives, findDrives, type MissingDrive, readLabel, releaseDrives, type WrapDrive } from "./find-drives.ts";
+import {
+  type FoundDrive,
+  type FoundDrives,
+  findDrives,
+  type MissingDrive,
+  readLabel,
+  releaseDrives,
+  type WrapDrive,
+} from "./find-drives.ts";
 import { gatherStore } from "./identify-drives.ts";
 import { makeStore } from "./make-store.ts";
 import { checkAgainstProfile, type ResolvedSettings } from "./settings.ts";

@@ -88,7 +88,11 @@ export function findDrive(drives: StoreDrives, named: string): DrivePlace {
       if (id === named || drives.held.homeOf(id) === path) return { setId: set.setId, ordinal };
     }
   }
-  throw new HoldfastError("DRIVE_NOT_FOUND", `${named} is no drive of the store: name its path, or, when it is missing, its id as holdfast status shows it`, {
-    details: { drive: named },
-  });
+  throw new HoldfastError(
+    "DRIVE_NOT_FOUND",
+    `${named} is no drive of the store: name its path, or, when it is missing, its id as holdfast status shows it`,
+    {
+      details: { drive: named },
+    },
+  );
 }

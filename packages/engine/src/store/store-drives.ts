@@ -18,8 +18,8 @@ import type { Member } from "../set/member.ts";
 import type { OpenSet } from "../set/open-erasure-set.ts";
 import { openThreshold, witnessThreshold } from "../set/quorum.ts";
 import { labelOf, nextLabelSequence, type StoreLabel } from "./change-label.ts";
-import { type DriveAccess, giveBack } from "./drive-access.ts";
 import { checkDistinct } from "./check-distinct.ts";
+import { type DriveAccess, giveBack } from "./drive-access.ts";
 import { clearDrive, isHalfAdded, labelFileName } from "./drive-files.ts";
 import type { FoundDrive } from "./find-drives.ts";
 import { HeldDrives, patiently } from "./held-drives.ts";
@@ -85,7 +85,10 @@ export class StoreDrives {
     this.held = new HeldDrives(options.access);
     for (const place of options.settings.drives) this.places.set(this.pathOf(place.path), place);
     for (const [id, found] of opened.members) {
-      this.held.keep(id, found, { labelSequence: opened.sequences.get(id) ?? 0, createdMs: found.label?.createdMs ?? opened.label.createdMs });
+      this.held.keep(id, found, {
+        labelSequence: opened.sequences.get(id) ?? 0,
+        createdMs: found.label?.createdMs ?? opened.label.createdMs,
+      });
     }
     this.#guessHomes(opened);
   }
@@ -182,17 +185,25 @@ export class StoreDrives {
   witnessesOfLoss(setId: SetId, without?: DriveId): number {
     const set = this.labelSetOf(setId);
     const enough = openThreshold(drivesCounted(set), { data: set.data, parity: set.parity });
-    return Math.max(enough, Math.min(this.witnessesOf(setId), this.#votersWith(setId, (id) => id !== without)));
+    return Math.max(
+      enough,
+      Math.min(
+        this.witnessesOf(setId),
+        this.#votersWith(setId, (id) => id !== without),
+      ),
+    );
   }
 
   /** Opens an empty directory for a drive that is to join. @throws DRIVE_NOT_EMPTY, DRIVE_FOREIGN, DRIVE_DUPLICATED, and why it cannot be written */
   async openNew(path: string): Promise<JoiningDrive> {
-    if (this.held.at(path) !== undefined) throw new HoldfastError("DRIVE_DUPLICATED", `${path} is a drive of this store already`, { details: { path } });
+    if (this.held.at(path) !== undefined)
+      throw new HoldfastError("DRIVE_DUPLICATED", `${path} is a drive of this store already`, { details: { path } });
     checkDistinct([...this.held.all().map((held) => held.path), path].map((other) => ({ path: other, realPath: other })));
     const { access } = this.options;
     await patiently(access.makeAt(path), `drive ${path}`);
     const look = await patiently(access.lookAt(path, undefined), `drive ${path}`);
-    if (look.kind === "absent") throw new HoldfastError("DRIVE_NOT_EMPTY", `${look.reason}: name an empty directory`, { details: { path } });
+    if (look.kind === "absent")
+      throw new HoldfastError("DRIVE_NOT_EMPTY", `${look.reason}: name an empty directory`, { details: { path } });
     const found = await this.held.open(path, undefined);
     try {
       if (found.writeProblem !== undefined) throw found.writeProblem;
@@ -261,7 +272,9 @@ export class StoreDrives {
         }
       }),
     );
-    return [...needs].every(([setId, needed]) => this.#votersWith(setId, (id) => this.held.get(id)?.labelSequence === labelSequence) >= needed);
+    return [...needs].every(
+      ([setId, needed]) => this.#votersWith(setId, (id) => this.held.get(id)?.labelSequence === labelSequence) >= needed,
+    );
   }
 
   /** True when so many drives of the set have the label that a new drive may take part in it. */
@@ -334,7 +347,9 @@ export class StoreDrives {
 
   #checkVoters(setId: SetId, needed: number, without: DriveId | undefined): void {
     const set = this.setOf(setId);
-    const able = set?.context.members.filter(({ votes, takesRepairs, id }) => votes && takesRepairs && id !== without && this.held.get(id) !== undefined);
+    const able = set?.context.members.filter(
+      ({ votes, takesRepairs, id }) => votes && takesRepairs && id !== without && this.held.get(id) !== undefined,
+    );
     if ((able?.length ?? 0) >= needed) return;
     throw new HoldfastError(
       "DRIVES_MISSING",
