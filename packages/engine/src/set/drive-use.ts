@@ -15,7 +15,7 @@ export function isOnDrive(layout: StripeLayout, ordinal: number): boolean {
 }
 
 /** True when an entry has a packed payload, or names a live blob, with a shard on the drive. */
-export function usesDrive(entry: { key: Uint8Array; value: Uint8Array; payload: PackedPayload | undefined }, ordinal: number): boolean {
+function usesDrive(entry: { key: Uint8Array; value: Uint8Array; payload: PackedPayload | undefined }, ordinal: number): boolean {
   if (entry.payload !== undefined) {
     const { layout, length } = decodePackedLocation(entry.payload);
     if (length > 0 && isOnDrive(layout, ordinal)) return true;
