@@ -68,9 +68,9 @@ describe("an index", () => {
     ["was deleted", () => rm(indexOf(1), { recursive: true })],
     ["has lost its checkpoint", () => rm(join(indexOf(1), "checkpoint.json"))],
     ["has a checkpoint that can't be read", () => writeFile(join(indexOf(1), "checkpoint.json"), "{")],
-    ["has a checkpoint of another form", () => changeCheckpoint(1, { version: 2 })],
-    ["was open when the machine lost its power", () => changeCheckpoint(1, { clean: false, bootId: "another boot" })],
-    ["was open on a machine that does not name its boots", () => changeCheckpoint(1, { clean: false, bootId: undefined })],
+    ["was written by another release", () => changeCheckpoint(1, { version: 1 })],
+    ["was open when the machine lost its power", () => changeCheckpoint(1, { closed: undefined, bootId: "another boot" })],
+    ["was open on a machine that does not name its boots", () => changeCheckpoint(1, { closed: undefined, bootId: undefined })],
     ["is another set's", () => changeCheckpoint(1, { setId: "0".repeat(32) })],
     ["is cut short", () => truncate(join(indexOf(1), "index.lmdb"), 8192)],
     ["is no index", () => writeFile(join(indexOf(1), "index.lmdb"), "hello".repeat(5000))],
@@ -95,7 +95,7 @@ describe("an index", () => {
     await store.close();
     await rm(indexOf(1), { recursive: true });
     await rename(join(place.folder, "old"), indexOf(1));
-    await changeCheckpoint(1, { clean: false });
+    await changeCheckpoint(1, { closed: undefined });
     const behind = await open();
     expect(behind.replayed).toBeGreaterThan(0);
     expect(behind.replayed).toBeLessThan(3);

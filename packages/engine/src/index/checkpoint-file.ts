@@ -31,7 +31,10 @@ export interface FileSum {
 export async function readCheckpoint(directory: string): Promise<Checkpoint | undefined> {
   try {
     const parsed = JSON.parse(await readFile(join(directory, checkpointFile), "utf8")) as Partial<Checkpoint> & { readonly version?: unknown };
-    return parsed.version === version && typeof parsed.setId === "string" && typeof parsed.file === "string" ? (parsed as Checkpoint) : undefined;
+    const { setId, file, bootId, closed } = parsed;
+    if (parsed.version !== version || typeof setId !== "string" || typeof file !== "string") return undefined;
+    if (closed === undefined) return { setId, file, bootId, closed };
+    return typeof closed?.bytes === "number" && typeof closed.checksum === "string" ? { setId, file, bootId, closed } : undefined;
   } catch {
     return undefined;
   }
