@@ -78,7 +78,9 @@ async function everyStep(lab: Lab, world: CrashWorld, isFresh: boolean): Promise
         await bringBack(lab, found, isFresh);
         await checkWithout(lab, found, step);
       } catch (error) {
-        throw new Error(`step ${step} of ${images.length}, ${kind}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+        throw new Error(`step ${step} of ${images.length}, ${kind}: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
       }
     }
   }

@@ -108,31 +108,34 @@ function statesOf(set: OpenSet): string[] {
 }
 
 describe("healing a set", () => {
-  it.each([profile, { data: 2, parity: 1 }])("makes every pattern of replaced drives of $data+$parity whole, byte by byte", async (shape) => {
-    const width = shape.data + shape.parity;
-    const drives: Drive[] = await createSetDrives(width);
-    const set = await openTestSet(drives, { profile: shape, settings });
-    const content = new Content();
-    await content.fill(set, "a");
-    await set.rotatePack();
-    const before = await Promise.all(drives.map((drive) => sumsOf(drive)));
-    for (let mask = 1; mask < 2 ** width; mask++) {
-      const lost = Array.from({ length: width }, (_, ordinal) => ordinal).filter((ordinal) => (mask & (1 << ordinal)) !== 0);
-      if (lost.length > shape.parity) continue;
-      for (const ordinal of lost) {
-        drives[ordinal] = createMemoryDrive({ name: `memory:new${ordinal}` });
-        await replace(set, ordinal, drives[ordinal] as Drive);
-        expect(set.status().drives[ordinal]).toMatchObject({ state: "rebuilding", votes: false, whole: false });
+  it.each([profile, { data: 2, parity: 1 }])(
+    "makes every pattern of replaced drives of $data+$parity whole, byte by byte",
+    async (shape) => {
+      const width = shape.data + shape.parity;
+      const drives: Drive[] = await createSetDrives(width);
+      const set = await openTestSet(drives, { profile: shape, settings });
+      const content = new Content();
+      await content.fill(set, "a");
+      await set.rotatePack();
+      const before = await Promise.all(drives.map((drive) => sumsOf(drive)));
+      for (let mask = 1; mask < 2 ** width; mask++) {
+        const lost = Array.from({ length: width }, (_, ordinal) => ordinal).filter((ordinal) => (mask & (1 << ordinal)) !== 0);
+        if (lost.length > shape.parity) continue;
+        for (const ordinal of lost) {
+          drives[ordinal] = createMemoryDrive({ name: `memory:new${ordinal}` });
+          await replace(set, ordinal, drives[ordinal] as Drive);
+          expect(set.status().drives[ordinal]).toMatchObject({ state: "rebuilding", votes: false, whole: false });
+        }
+        expect((await heal(set)).healed).toEqual(lost);
+        for (const ordinal of lost) expect(set.status().drives[ordinal]).toMatchObject({ state: "online", votes: true, whole: true });
+        expect(await Promise.all(drives.map((drive) => sumsOf(drive))), `lost ${lost.join()}`).toEqual(before);
       }
-      expect((await heal(set)).healed).toEqual(lost);
-      for (const ordinal of lost) expect(set.status().drives[ordinal]).toMatchObject({ state: "online", votes: true, whole: true });
-      expect(await Promise.all(drives.map((drive) => sumsOf(drive))), `lost ${lost.join()}`).toEqual(before);
-    }
-    await content.put(set, "later", 3000);
-    await content.check(set);
-    await set.close();
-    await content.checkAllLosses(drives, shape);
-  });
+      await content.put(set, "later", 3000);
+      await content.check(set);
+      await set.close();
+      await content.checkAllLosses(drives, shape);
+    },
+  );
 
   it("makes good what a drive missed while it was away, in this session or an earlier one", async () => {
     const drives = await createSetDrives(6);

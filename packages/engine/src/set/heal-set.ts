@@ -256,4 +256,3 @@ class Healing {
 function isHere({ member, visit }: Patient): boolean {
   return member.visit === visit && member.takesRepairs;
 }
-

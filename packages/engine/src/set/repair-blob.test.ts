@@ -77,7 +77,7 @@ describe("repairing a blob", () => {
     const { set, blob } = await setWithBlob(drives);
     const copy = Buffer.from(await (drives[3] as Drive).readFile(name));
     for (let position = 0; position < copy.byteLength; position += 97) {
-      await overwrite(drives[3], position, Uint8Array.of((copy[position] as number) ^ (1 << position % 8)));
+      await overwrite(drives[3], position, Uint8Array.of((copy[position] as number) ^ (1 << (position % 8))));
       const { findings } = await repair(set, blob, { crossCheck: true });
       expect(findings, `byte ${position}`).toMatchObject([{ problem: "damaged", repairable: true, repaired: true }]);
       expect(Buffer.compare(await (drives[3] as Drive).readFile(name), copy) === 0, `byte ${position}`).toBe(true);

@@ -11,7 +11,9 @@ import type { ReadFault } from "./set-context.ts";
 
 /** The frame or blob that a fault is of: two faults with one name are mended by one repair. */
 export function nameOfFault(fault: ReadFault): string {
-  return fault.kind === "packed" ? `pack ${fault.pack} at ${fault.position}` : `blob ${formatBlobId(decodeBlobLocation(fault.location).blob)}`;
+  return fault.kind === "packed"
+    ? `pack ${fault.pack} at ${fault.position}`
+    : `blob ${formatBlobId(decodeBlobLocation(fault.location).blob)}`;
 }
 
 /**

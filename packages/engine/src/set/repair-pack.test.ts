@@ -90,7 +90,7 @@ describe("repairing a pack", () => {
     const copy = await bytesOf(drives[2]);
     const framesEnd = (await set.framesOf(1)).position;
     for (let position = 0; position < copy.byteLength; position += 37) {
-      await overwrite(drives[2], position, Uint8Array.of((copy[position] as number) ^ (1 << position % 8)));
+      await overwrite(drives[2], position, Uint8Array.of((copy[position] as number) ^ (1 << (position % 8))));
       const { findings } = await repair(set, everybody, { crossCheck: true });
       const isMended = (await bytesOf(drives[2])).equals(copy);
       expect(isMended, `byte ${position} of ${copy.byteLength}, frames end at ${framesEnd}`).toBe(true);
@@ -135,7 +135,9 @@ describe("repairing a pack", () => {
     for (const ordinal of [1, 2]) await overwrite(drives[ordinal], shardAt, bodyOf(`x${ordinal}`, 40));
     const { findings, whole } = await repair(set, [0]);
     expect(whole).toEqual([]);
-    expect(findings.filter((finding) => !finding.repairable)).toMatchObject([{ place: `pack 1 at byte ${third?.position}`, repaired: false }]);
+    expect(findings.filter((finding) => !finding.repairable)).toMatchObject([
+      { place: `pack 1 at byte ${third?.position}`, repaired: false },
+    ]);
     const made = await bytesOf(drives[0]);
     expect(made.byteLength).toBeLessThanOrEqual(position);
     // The frames around it are there all the same: with drive 0 and the two intact ones they can be read.

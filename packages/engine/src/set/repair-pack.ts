@@ -14,8 +14,8 @@ import type { Pacer } from "./pace.ts";
 import { type KnownPack, readTrailer } from "./pack-entries.ts";
 import { PackWriter } from "./pack-writer.ts";
 import { ReadAhead } from "./read-ahead.ts";
-import { holdExclusive, isDriveThere, reluctance, untilAborted } from "./repair-tools.ts";
 import { bySlot, type FrameCopy, frameParts, makeShards, readFrameCopy, settleFrame } from "./repair-frame.ts";
+import { holdExclusive, isDriveThere, reluctance, untilAborted } from "./repair-tools.ts";
 import { readWhole } from "./scan-pack.ts";
 import { shardsAgree } from "./wrong-shards.ts";
 
@@ -197,7 +197,9 @@ class PackRepair {
     const known = new Set(copies.map(({ member }) => member));
     const sources = this.#copies
       .filter(({ member, file }) => !known.has(member) && file !== undefined)
-      .filter(({ member }) => Array.from({ length: layout.data + layout.parity }, (_, slot) => driveOfSlot(layout, slot)).includes(member.ordinal))
+      .filter(({ member }) =>
+        Array.from({ length: layout.data + layout.parity }, (_, slot) => driveOfSlot(layout, slot)).includes(member.ordinal),
+      )
       .sort((a, b) => reluctance(a.member) - reluctance(b.member));
     while (sources.length > 0) {
       const lacking = layout.data - all.filter(({ shard }) => shard !== undefined).length;
@@ -242,7 +244,8 @@ class PackRepair {
       this.#patients.map(async (patient) => {
         const { member, writer } = patient;
         const isDue = !patient.isSealed || patient.rewrite;
-        if (!patient.isSealed && member.isWhole) this.#find(member.id, `pack ${this.#pack} footer`, "damaged", { repairable: true, patient });
+        if (!patient.isSealed && member.isWhole)
+          this.#find(member.id, `pack ${this.#pack} footer`, "damaged", { repairable: true, patient });
         if (!patient.isWhole || !this.#request.write || !writer.isGood) return;
         if (isDue && !(await writer.seal(frames.position, footer))) return;
         whole.add(member);

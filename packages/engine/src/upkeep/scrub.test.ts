@@ -3,10 +3,10 @@ import { createManualClock } from "../base/clock.ts";
 import { KiB } from "../base/units.ts";
 import type { Drive } from "../drive/drive.ts";
 import { packFileName } from "../format/pack-name.ts";
+import type { BlobLocation, PackedPayload } from "../set/erasure-set.ts";
 import type { OpenSet } from "../set/open-erasure-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { unhurried } from "../set/pace.ts";
-import type { BlobLocation, PackedPayload } from "../set/erasure-set.ts";
 import { bodyOf, keyOf, put, putBlob, read, readBlob } from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import { ReadRepair } from "./read-repair.ts";
@@ -78,7 +78,13 @@ describe("scrubbing by schedule", () => {
     expect(scrubState(set)).toMatchObject({ finishedMs: undefined, faults: 1, repaired: 1 });
     expect(await scrubTurn(set, options)).toMatchObject({ faults: 1, repaired: 1, unrepairable: 0 });
     const [key] = keysOf(set);
-    for (const text of ["", "{", "null", '{"startedMs":1}', '{"startedMs":1,"readBytes":0,"faults":0,"repaired":0,"unrepairable":0,"cursor":{}}']) {
+    for (const text of [
+      "",
+      "{",
+      "null",
+      '{"startedMs":1}',
+      '{"startedMs":1,"readBytes":0,"faults":0,"repaired":0,"unrepairable":0,"cursor":{}}',
+    ]) {
       set.context.index.write([{ key: key as Uint8Array, value: Buffer.from(text) }]);
       expect(scrubState(set)).toBeUndefined();
       expect(needsScrub(set, options)).toBe(true);
@@ -103,7 +109,8 @@ describe("repairing what reads find", () => {
     let told = 0;
     const repair = new ReadRepair(set, () => void told++);
     expect(await repair.run({ pacer: unhurried })).toBe(false);
-    for (const drive of drives.slice(0, 2)) for (let position = 0; position < 6000; position += 200) await spoil(drive, packFileName(1), position);
+    for (const drive of drives.slice(0, 2))
+      for (let position = 0; position < 6000; position += 200) await spoil(drive, packFileName(1), position);
     await spoil(drives[0], "blobs/00000001/00000000.shard", 500);
     for (let round = 0; round < 2; round++) for (let i = 0; i < 30; i++) await read(set, `n${i}`);
     await readBlob(set, blob);
@@ -122,7 +129,8 @@ describe("repairing what reads find", () => {
   it("lets go of faults that find no room, and of what has gone meanwhile", async () => {
     const { set, blob } = await filledSet();
     const repair = new ReadRepair(set);
-    for (let position = 0; position < 300; position++) set.context.hooks.onReadFault?.({ kind: "packed", pack: 900, position: position * 128 });
+    for (let position = 0; position < 300; position++)
+      set.context.hooks.onReadFault?.({ kind: "packed", pack: 900, position: position * 128 });
     set.context.hooks.onReadFault?.({ kind: "blob", location: blob });
     expect(repair.waiting).toBe(256);
     expect(repair.counts.dropped).toBe(45);
@@ -140,7 +148,10 @@ describe("verifying a store", () => {
     await spoil(drives[5], "blobs/00000001/00000000.shard", 9000);
     expect(await verifyStore([set], { repair: false })).toMatchObject({ sets: 1, faults: 2, repaired: 0, unrepairable: 0 });
     let checked = 0;
-    const report = await verifyStore([set], { onProgress: (progress) => void (checked = progress.checked) });
+    const onProgress = (progress: { readonly checked: number }): void => {
+      checked = progress.checked;
+    };
+    const report = await verifyStore([set], { onProgress });
     expect(report).toMatchObject({ faults: 2, repaired: 2, unrepairable: 0, checked });
     expect(report.findings.length).toBe(2);
     expect(await verifyStore([set])).toMatchObject({ faults: 0, repaired: 0 });

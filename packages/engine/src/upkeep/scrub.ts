@@ -114,15 +114,27 @@ function save(set: OpenSet, state: ScrubState): ScrubState {
 /** Undefined for what this version did not write: the pass begins anew. */
 function decodeState(bytes: Uint8Array): ScrubState | undefined {
   try {
-    const { startedMs, finishedMs, cursor, readBytes, faults, repaired, unrepairable } = JSON.parse(fromUtf8(bytes)) as Record<string, unknown>;
+    const { startedMs, finishedMs, cursor, readBytes, faults, repaired, unrepairable } = JSON.parse(fromUtf8(bytes)) as Record<
+      string,
+      unknown
+    >;
     const numbers = [startedMs, readBytes, faults, repaired, unrepairable];
     if (!numbers.every((value) => typeof value === "number") || typeof cursor !== "object" || cursor === null) return undefined;
     const from = cursor as { pack?: unknown; blobKey?: unknown };
     const known =
-      typeof from.pack === "number" ? { pack: from.pack } : typeof from.blobKey === "string" ? { blobKey: fromHex(from.blobKey) } : undefined;
+      typeof from.pack === "number"
+        ? { pack: from.pack }
+        : typeof from.blobKey === "string"
+          ? { blobKey: fromHex(from.blobKey) }
+          : undefined;
     if (known === undefined) return undefined;
     const counts = { readBytes, faults, repaired, unrepairable } as ScrubCounts;
-    return { ...counts, startedMs: startedMs as number, finishedMs: typeof finishedMs === "number" ? finishedMs : undefined, cursor: known };
+    return {
+      ...counts,
+      startedMs: startedMs as number,
+      finishedMs: typeof finishedMs === "number" ? finishedMs : undefined,
+      cursor: known,
+    };
   } catch {
     return undefined;
   }
