@@ -27,6 +27,8 @@ export const errorWindowMs = 60_000;
 export const slowFactor = 8;
 /** if it is above this at all: below, nobody waits. */
 export const slowMsMin = 10;
+/** Of quick reads one in so many is timed, once enough is known of every drive: asking the clock is what costs most of it. */
+const timedEvery = 8;
 /** Samples that make a median. */
 export const samplesMin = 16;
 /** A read unanswered for so long, while others are answered, says enough. */
@@ -137,6 +139,9 @@ export class DriveHealth {
   #nextLookMs = 0;
   #suspects = 0;
   #hedges = 0;
+  #turn = 0;
+  /** Too little is known of some drive. */
+  #isLearning = true;
   #probeTurn = 0;
 
   constructor(context: Pick<SetContext, "members" | "profile" | "clock">) {
@@ -146,6 +151,12 @@ export class DriveHealth {
 
   nowMs(): number {
     return this.#context.clock.monotonicMs();
+  }
+
+  /** When a read begins, if it is one of those to be timed; NaN otherwise. */
+  startMs(): number {
+    this.#turn = (this.#turn + 1) % timedEvery;
+    return this.#isLearning || this.#turn === 0 ? this.#context.clock.monotonicMs() : Number.NaN;
   }
 
   /** True when a drive is to be read before others: it is there and not suspect. */
@@ -170,8 +181,9 @@ export class DriveHealth {
     this.#hedges--;
   }
 
-  /** A read was answered, with bytes or with an error. */
+  /** A read was answered with bytes. */
   noteRead(member: Member, startMs: number): void {
+    if (Number.isNaN(startMs)) return;
     const nowMs = this.#context.clock.monotonicMs();
     this.#recordOf(member).note(startMs, nowMs);
     if (nowMs >= this.#nextLookMs) this.look(nowMs);
@@ -210,6 +222,7 @@ export class DriveHealth {
     this.#nextLookMs = nowMs + lookEveryMs;
     const evidence = this.#context.members.map((member) => this.#evidenceOf(member, nowMs));
     this.#measure();
+    this.#isLearning = evidence.some(({ samples }, i) => samples < samplesMin && this.isFine(this.#context.members[i] as Member));
     this.#suspects = this.#context.members.filter((member) => !this.isFine(member)).length;
     this.#context.members.forEach((member, i) => {
       const peers = evidence.filter((_, other) => other !== i && this.isFine(this.#context.members[other] as Member));

@@ -15,7 +15,7 @@ export const late: unique symbol = Symbol("late");
 
 /** Somebody who waits. */
 export interface Waiting {
-  /** On the clock's monotonic time. */
+  /** On the clock's monotonic time. NaN spares asking the clock: it is set to `lookMsMax` after the next look then. */
   dueMs: number;
   /** Called once, when it is due: it is not waited for any more then, unless `watch` is called again. Must not throw. */
   onLate(): void;
@@ -67,7 +67,7 @@ export class Patience {
     let stoodStill = false;
     while (this.#waiting.size > 0) {
       const beforeMs = this.clock.monotonicMs();
-      const restMs = Math.max(1, Math.min(this.#lookMsMax(), this.#nextDueMs() - beforeMs));
+      const restMs = Math.max(1, Math.min(this.#lookMsMax(), this.#nextDueMs(beforeMs) - beforeMs));
       await this.clock.sleep(restMs);
       stoodStill = !stoodStill && this.clock.monotonicMs() - beforeMs - restMs > standstillMs;
       // What has come in while the timer ran out is dealt with first.
@@ -77,17 +77,19 @@ export class Patience {
     this.#running = false;
   }
 
-  #nextDueMs(): number {
+  #nextDueMs(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { dueMs } of this.#waiting) nextMs = Math.min(nextMs, dueMs);
+    for (const waiting of this.#waiting) {
+      if (Number.isNaN(waiting.dueMs)) waiting.dueMs = nowMs + this.#lookMsMax();
+      nextMs = Math.min(nextMs, waiting.dueMs);
+    }
     return nextMs;
   }
 
   #tellLate(): void {
     const nowMs = this.clock.monotonicMs();
     for (const waiting of [...this.#waiting]) {
-      if (waiting.dueMs > nowMs || !this.#waiting.delete(waiting)) continue;
-      waiting.onLate();
+      if (waiting.dueMs <= nowMs && this.#waiting.delete(waiting)) waiting.onLate();
     }
   }
 }

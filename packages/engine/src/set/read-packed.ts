@@ -37,7 +37,8 @@ class PackedRead {
   readonly #onRead: OnRead | undefined;
   readonly #first: number;
   readonly #last: number;
-  readonly #startMs: number;
+  /** NaN where it is not timed. */
+  #startMs: number;
   /** Touched slots that have answered the direct read, and those of them whose bytes could not be had. */
   #answered = none;
   #failed = none;
@@ -54,7 +55,7 @@ class PackedRead {
     const { first, last } = touchedSlots(location);
     this.#first = first;
     this.#last = last;
-    this.#startMs = tools.health.nowMs();
+    this.#startMs = tools.health.startMs();
   }
 
   /** The healthy way is written out without a step too many: most reads of small objects are one of these. */
@@ -65,7 +66,10 @@ class PackedRead {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         dueMs: this.#startMs + health.hedgeMs,
-        onLate: () => this.#readPatiently(direct).then(resolve, reject),
+        onLate: () => {
+          this.#startMs = waiting.dueMs - health.hedgeMs;
+          this.#readPatiently(direct).then(resolve, reject);
+        },
       };
       health.patience.watch(waiting);
       direct.then((bytes) => {
