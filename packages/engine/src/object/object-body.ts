@@ -108,12 +108,7 @@ function openSegment(
   return { range, reader: undefined, packed: readAhead(readPackedRange(set, entry?.payload, range, onRead)) };
 }
 
-async function readPackedRange(
-  set: ErasureSet,
-  payload: PackedPayload | undefined,
-  range: ByteRange,
-  onRead: OnRead,
-): Promise<Uint8Array> {
+async function readPackedRange(set: ErasureSet, payload: PackedPayload | undefined, range: ByteRange, onRead: OnRead): Promise<Uint8Array> {
   if (payload === undefined) return new Uint8Array(0);
   const bytes = await set.readPacked(payload, onRead);
   return range.start === 0 && range.end === bytes.byteLength ? bytes : bytes.subarray(range.start, range.end);
