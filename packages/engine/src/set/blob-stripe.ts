@@ -143,7 +143,8 @@ class StripeRead {
       return this.#shards.readParts(slot, this.#stripe, parts);
     };
     const combine = (have: ReadonlyMap<number, Uint8Array>): Map<number, Uint8Array> => {
-      const length = Math.min(this.#shards.geometry.pieceBytes(this.#stripe), parts.to * checksumBlockBytes) - parts.from * checksumBlockBytes;
+      const length =
+        Math.min(this.#shards.geometry.pieceBytes(this.#stripe), parts.to * checksumBlockBytes) - parts.from * checksumBlockBytes;
       const made = new Map(lost.map((slot) => [slot, have.get(slot) ?? new Uint8Array(length)]));
       const wanted = new Map([...made].filter(([slot]) => !have.has(slot)));
       const shards = Array.from({ length: layout.data + layout.parity }, (_, slot) => have.get(slot));

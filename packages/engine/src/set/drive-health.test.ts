@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { HoldfastError } from "../base/errors.ts";
 import type { DriveId } from "../base/ids.ts";
 import { createMemoryDrive } from "../drive/memory-drive.ts";
 import { createFaultDrive, type FaultDrive } from "../testing/fault-drive.ts";
@@ -17,7 +18,6 @@ import {
   suspicion,
   unansweredMsMax,
 } from "./drive-health.ts";
-import { HoldfastError } from "../base/errors.ts";
 import { Member } from "./member.ts";
 
 const well: DriveEvidence = { errors: 0, samples: 64, medianMs: 2, unansweredMs: 0, goodProbes: 0 };

@@ -8,7 +8,11 @@ const probeBytes = 32 * unitBytes;
  * Reads a little of a drive and says how long that took, in milliseconds: somewhere in one of its packs, another one each turn, so that it
  * comes from the medium rather than from a cache; a small file while there is none. @throws what the drive throws
  */
-export async function probeRead(drive: Drive, smallFile: string, options: { readonly turn: number; readonly nowMs: () => number }): Promise<number> {
+export async function probeRead(
+  drive: Drive,
+  smallFile: string,
+  options: { readonly turn: number; readonly nowMs: () => number },
+): Promise<number> {
   const { turn, nowMs } = options;
   const names = await drive.list(packsFolder);
   const name = names[turn % names.length];

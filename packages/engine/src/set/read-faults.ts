@@ -1,5 +1,5 @@
-import { formatBlobId } from "../format/blob-name.ts";
 import { decodeBlobLocation } from "../format/blob-location.ts";
+import { formatBlobId } from "../format/blob-name.ts";
 import type { ReadFault, SetContext } from "./set-context.ts";
 
 /** The same fault is told of again after so long, should it still be there. */

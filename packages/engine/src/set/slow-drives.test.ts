@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { KiB } from "../base/units.ts";
+import type { Drive } from "../drive/drive.ts";
 import { decodeBlobLocation } from "../format/blob-location.ts";
 import { formatBlobId, shardFileName } from "../format/blob-name.ts";
 import { participants } from "../format/layout.ts";
@@ -8,7 +9,6 @@ import { passTime, withTime } from "../testing/pass-time.ts";
 import { bodyOf, errorOf, inPieces, keyOf, put, putBlob, read, readBlob } from "../testing/set-operations.ts";
 import { createSimulatedClock, type SimulatedClock } from "../testing/simulated-clock.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
-import type { Drive } from "../drive/drive.ts";
 import type { BlobLocation, PackedPayload } from "./erasure-set.ts";
 import type { OpenSet } from "./open-erasure-set.ts";
 
@@ -200,7 +200,8 @@ describe("a large put while a drive never answers", () => {
     await passTime(clock, 20_000);
     for (const ordinal of [1, 4]) detach(world, ordinal);
     expect(await withTime(clock, writing)).toMatchObject({ code: "WRITE_QUORUM_LOST" });
-    for (const drive of inner) for (const folder of await drive.listFolders("blobs")) expect(await drive.list(`blobs/${folder}`)).toEqual([]);
+    for (const drive of inner)
+      for (const folder of await drive.listFolders("blobs")) expect(await drive.list(`blobs/${folder}`)).toEqual([]);
     await withTime(clock, set.close());
   });
 
@@ -223,7 +224,12 @@ describe("a large put while a drive never answers", () => {
     const set = await openTestSet(drives, { profile, clock });
     drives[3]?.hold(isOfBlobs);
     for (let i = 0; i < 6; i++) await withTime(clock, putBlob(set, `b${i}`, big));
-    expect(set.status().drives.map(({ state }) => state).indexOf("suspect")).toBe(3);
+    expect(
+      set
+        .status()
+        .drives.map(({ state }) => state)
+        .indexOf("suspect"),
+    ).toBe(3);
     const blob = await withTime(clock, putBlob(set, "last", big));
     expect(participants(decodeBlobLocation(blob).layout)).not.toContain(3);
     drives[3]?.release();
