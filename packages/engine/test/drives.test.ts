@@ -146,11 +146,11 @@ describe("a store that exists", () => {
     expect(await textOf(await place.open())).toBe("kept");
   });
 
-  it("takes no empty directory, and no other one, for a drive that is away", async () => {
+  it("leaves an empty directory, and any other one, alone without upkeep; upkeep rebuilds the lost drive on the empty one", async () => {
     await makeStore();
     await rename(place.drive(2), join(place.folder, "away"));
     await mkdir(place.drive(2));
-    const empty = await place.open();
+    const empty = await place.open({ upkeep: false });
     expect((await empty.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason).toContain(
       `${place.drive(2)} is empty`,
     );
@@ -162,6 +162,11 @@ describe("a store that exists", () => {
     expect((await full.status()).sets[0]?.drives.find((drive) => drive.state === "offline")?.reason).toContain("holiday.jpg");
     await full.close();
     expect(await filesBelow(place.drive(2))).toEqual(["holiday.jpg"]);
+    await rm(join(place.drive(2), "holiday.jpg"));
+    const rebuilt = await place.open();
+    await rebuilt.rebuild();
+    expect(await statesOf(rebuilt)).toEqual(["d1 online", "d2 online", "d3 online"]);
+    expect(await textOf(rebuilt)).toBe("kept");
   });
 
   it("refuses a drive of another store", async () => {

@@ -133,9 +133,37 @@ describe("settings", () => {
       reserveBytes: undefined,
       etag: "md5",
       threads: 2,
+      upkeep: {
+        enabled: true,
+        watchEveryMs: 2000,
+        stallLimitMs: 30_000,
+        rateBytes: 64 * MiB,
+        scrubEveryMs: 14 * 86_400_000,
+        spaceAmplification: 1.5,
+        abandonedUploadsMs: 7 * 86_400_000,
+      },
       indexDirectory: undefined,
       create: true,
+      acceptLoss: false,
     });
+  });
+
+  it("take times as numbers and as texts", () => {
+    const { upkeep } = resolveSettings({
+      drives: six,
+      upkeep: { watchEvery: 500, scrubEvery: 0, stallLimit: "1.5m", abandonedUploads: "36h" },
+    });
+    expect(upkeep).toMatchObject({
+      enabled: true,
+      watchEveryMs: 500,
+      scrubEveryMs: 0,
+      stallLimitMs: 90_000,
+      abandonedUploadsMs: 129_600_000,
+    });
+    expect(resolveSettings({ drives: six, upkeep: false }).upkeep.enabled).toBe(false);
+    for (const upkeep of [{ watchEvery: "soon" }, { watchEvery: 0 }, { rate: 1 }, { spaceAmplification: 1 }, { often: true }, 7]) {
+      expect(() => resolveSettings({ drives: six, upkeep: upkeep as never })).toThrow(/^upkeep/);
+    }
   });
 
   it("take sizes as numbers and as texts", () => {

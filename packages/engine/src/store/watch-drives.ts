@@ -20,9 +20,6 @@ import { replaceInPlace } from "./replace-drive.ts";
 import type { StoreDrives } from "./store-drives.ts";
 import type { DrivePlace } from "./topology.ts";
 
-/** A write that takes longer than this by a drive's own fault makes it count as gone. */
-const stalledMsMax = 30_000;
-
 type Looks = ReadonlyMap<string, DriveLook>;
 
 /** Why a drive is gone. */
@@ -98,7 +95,7 @@ export class DriveWatcher {
       const stalledMs = this.#drives.memberAt(place)?.stalledMs(nowMs) ?? 0;
       const look = looks.get(held.path);
       const absence =
-        stalledMs > stalledMsMax
+        stalledMs > this.#drives.options.settings.upkeep.stallLimitMs
           ? ({ state: "offline", reason: `drive ${held.path} has not answered for ${Math.round(stalledMs / 1000)} seconds` } as const)
           : look === undefined || this.#lookedFor.get(held.path) !== held
             ? undefined

@@ -71,7 +71,7 @@ describe("a keeper", () => {
       clock.advance(1000);
       await turn();
     }
-    expect(counts).toEqual({ looks: 4, rounds: 0 });
+    expect(counts).toEqual({ looks: 5, rounds: 0 });
     keeper.nudge();
     await turn();
     expect(counts.rounds).toBe(1);
@@ -82,7 +82,7 @@ describe("a keeper", () => {
     clock.advance(60_000);
     keeper.nudge();
     await turn();
-    expect(counts).toEqual({ looks: 5, rounds: 2 });
+    expect(counts).toEqual({ looks: 6, rounds: 2 });
   });
 
   it("ends what is under way when it is stopped", async () => {

@@ -41,6 +41,7 @@ export class Keeper {
   start(): void {
     const { watchEveryMs, workEveryMs, watch } = this.#parts;
     this.#loops = Promise.all([
+      this.#guard("watch", watch),
       this.#every(
         watchEveryMs,
         () => this.#stopping.signal,

@@ -61,6 +61,8 @@ export interface ReprotectStoreOptions {
 
 /** How long the background rests between two rounds when nothing happens. */
 const workEveryMs = 5000;
+/** What waits for drives, or cannot be made at all, is tried again so often. */
+const retryEveryMs = 30_000;
 /** Abandoned uploads are looked for so often. */
 const collectEveryMs = 3_600_000;
 /** Work on a scrub before other upkeep gets its turn. */
@@ -76,6 +78,8 @@ export class StoreUpkeep {
   #progress: RebuildProgress | undefined;
   /** Callers who wait for a round. */
   #awaited = 0;
+  /** What could not be done to its end, and when it was tried. */
+  readonly #futile = new Map<string | OpenSet, number>();
   #collectedMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: StoreUpkeepParts) {
@@ -151,6 +155,7 @@ export class StoreUpkeep {
       events.tell({ type: "drive", setId, driveId: member.id, location: member.drive?.location, from, to, reason });
       if (to !== "online") noteNarrow(set);
       if (to === "failed" || to === "suspect") void watcher.look();
+      this.#futile.clear();
       this.nudge();
     };
     for (const { id: driveId, drive, state, reason, isWhole, hasLeft } of members) {
@@ -175,7 +180,7 @@ export class StoreUpkeep {
     return [
       { name: "repair", run: (signal) => this.#eachSet((set) => this.#repairRead(set, signal)) },
       { name: "rebuild", run: (signal) => this.#eachSet((set) => this.#healInBackground(set, signal)) },
-      { name: "moving", run: (signal) => this.#parts.changes().goOn(this.#background(undefined), signal) },
+      { name: "moving", run: (signal) => this.#goOnMoving(signal) },
       { name: "placement", run: (signal) => this.#eachSet((set) => this.#recode(set, signal)) },
       { name: "compaction", run: (signal) => this.#eachSet((set) => this.#compactInBackground(set, signal)) },
       { name: "uploads", run: (signal) => this.#collectUploads(signal) },
@@ -188,6 +193,24 @@ export class StoreUpkeep {
       this.#parts.events.tell({ type: "repair", setId: set.id, place, repaired });
     await this.#repairs.get(set)?.run({ pacer: this.#background(set), signal, onFinding });
     return false;
+  }
+
+  /** Moving and emptying may have to wait for drives or people: not every round looks through everything again. */
+  async #goOnMoving(signal: AbortSignal): Promise<boolean> {
+    if (this.#isFutile("moving")) return false;
+    const done = await this.#parts.changes().goOn(this.#background(undefined), signal);
+    if (!done) this.#noteFutile("moving");
+    return done;
+  }
+
+  /** True soon after something was tried that could not be done, while nothing has changed since and nobody waits for it. */
+  #isFutile(work: string | OpenSet): boolean {
+    const triedMs = this.#futile.get(work);
+    return this.#awaited === 0 && triedMs !== undefined && this.#parts.clock.monotonicMs() - triedMs < retryEveryMs;
+  }
+
+  #noteFutile(work: string | OpenSet): void {
+    this.#futile.set(work, this.#parts.clock.monotonicMs());
   }
 
   async #recode(set: OpenSet, signal: AbortSignal): Promise<boolean> {
@@ -234,8 +257,9 @@ export class StoreUpkeep {
   }
 
   async #healInBackground(set: OpenSet, signal: AbortSignal): Promise<boolean> {
-    if (!needsHealing(set)) return false;
-    const { healed } = await this.#heal(set, this.#background(set), { signal });
+    if (!needsHealing(set) || this.#isFutile(set)) return false;
+    const { healed, left } = await this.#heal(set, this.#background(set), { signal });
+    if (left.length > 0 && healed.length === 0) this.#noteFutile(set);
     return healed.length > 0;
   }
 
