@@ -77,7 +77,7 @@ export async function openStore(settings: StoreSettings, components: StoreCompon
       clock,
       checkOpen: () => checkOpen(life),
       heal: async (signal) => void (await upkeep.rebuild({ signal })),
-      nudge: () => upkeep.nudge(),
+      nudge: () => upkeep.retry(),
     });
     for (const set of drives.sets) upkeep.adopt(set);
     upkeep.start();

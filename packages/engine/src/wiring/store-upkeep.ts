@@ -108,6 +108,12 @@ export class StoreUpkeep {
     this.#keeper.nudge();
   }
 
+  /** Something has changed: what could not be done may be possible now. */
+  retry(): void {
+    this.#futile.clear();
+    this.nudge();
+  }
+
   stop(): Promise<void> {
     return this.#keeper.stop();
   }
@@ -155,8 +161,7 @@ export class StoreUpkeep {
       events.tell({ type: "drive", setId, driveId: member.id, location: member.drive?.location, from, to, reason });
       if (to !== "online") noteNarrow(set);
       if (to === "failed" || to === "suspect") void watcher.look();
-      this.#futile.clear();
-      this.nudge();
+      this.retry();
     };
     for (const { id: driveId, drive, state, reason, isWhole, hasLeft } of members) {
       if (hasLeft) continue;
