@@ -46,10 +46,14 @@ export class RunningWriter {
     return (await this.child.ended()).stderr;
   }
 
-  /** `kill`, some time after it has begun to open the store, or has it open. @throws when it ended by itself, with what it said */
-  async killAfter(from: "start" | "open", afterMs: number): Promise<void> {
-    await this.reached(({ type }) => type === from);
-    await systemClock.sleep(afterMs);
+  /**
+   * `kill`, some time after it has begun to open the store, or has it open and has said so many lines.
+   * @throws when it ended by itself, with what it said
+   */
+  async killAfter(when: { readonly from: "start" | "open"; readonly lines: number; readonly afterMs: number }): Promise<void> {
+    await this.reached(({ type }) => type === when.from);
+    await this.says(when.lines);
+    await systemClock.sleep(when.afterMs);
     const alive = !this.#ended;
     const stderr = await this.kill();
     if (stderr !== "" || !alive) throw new Error(`the writer failed: ${stderr} ${JSON.stringify(this.news.slice(-3))}`);
