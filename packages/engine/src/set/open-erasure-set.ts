@@ -110,6 +110,8 @@ export interface DriveStatus {
   readonly readFaults: number;
   /** False for a drive that does not hold all it should, as far as is known. */
   readonly whole: boolean;
+  /** False while a drive has yet to be looked through for what an unclean end, or an absence, has left. */
+  readonly checked: boolean;
   /** Whether it counts for opening the set and for acknowledging writes. */
   readonly votes: boolean;
 }
@@ -180,7 +182,8 @@ class LocalErasureSet implements OpenSet {
   readonly #committer: Committer;
   readonly #blobs: BlobStore;
   readonly #readTools: ReadTools;
-  readonly #log: RecoveredLog;
+  /** The pack that the opening found unfinished and left as it was. */
+  readonly #foundLast: KnownPack | undefined;
   readonly #reads = new Set<PackedRead>();
   #background: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
@@ -193,7 +196,8 @@ class LocalErasureSet implements OpenSet {
     this.#committer = parts.committer;
     this.#blobs = parts.blobs;
     this.#readTools = parts.reads;
-    this.#log = parts.log;
+    const { lastPack, tail } = parts.log;
+    this.#foundLast = lastPack.pack < tail.pack ? lastPack : undefined;
     // Every piece of upkeep listens to it; the warning at ten listeners is meant for leaks.
     setMaxListeners(0, this.#stopping.signal);
   }
@@ -290,7 +294,7 @@ class LocalErasureSet implements OpenSet {
     const { epoch, firstSequence, committedSequence } = this.#committer.tail;
     // What was taken back in this session does not count, and what is committed must not be missed behind damage.
     const bounds = { epoch, firstSequence, belowSequence: committedSequence + 1 };
-    return framesOf(this.context, { lastPack: this.#log.lastPack, bounds }, pack);
+    return framesOf(this.context, { lastPack: this.#foundLast, bounds }, pack);
   }
 
   async removeOrphans(ordinal: number): Promise<void> {
@@ -361,11 +365,12 @@ class LocalErasureSet implements OpenSet {
       reason: member.reason,
       missedFrames: member.missedFrames,
       readFaults: member.readFaults,
-      whole: member.isWhole,
+      whole: !member.isIncomplete,
+      checked: !member.unchecked,
       votes: member.votes,
     }));
     const log = { epoch: tail.epoch, sequence: tail.committedSequence, pack: tail.pack };
-    const redundancy = profile.parity - counted.filter((member) => !member.isWhole || member.state === "failed").length;
+    const redundancy = profile.parity - counted.filter((member) => member.isIncomplete || member.state === "failed").length;
     return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#readTools.counters }, redundancy, drives };
   }
 

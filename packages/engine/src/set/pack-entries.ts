@@ -1,14 +1,15 @@
 /**
  * The records of a whole pack, from the footer where a drive has a sound one, else from its frames.
  */
-import { HoldfastError } from "../base/errors.ts";
 import { type FooterEntry, type PackTrailer, parseFooter, parseTrailer, trailerBytes } from "../format/footer.ts";
 import { packsFolder, parsePackFileName } from "../format/pack-name.ts";
+import { damagedPack } from "./lost-packs.ts";
 import type { Member } from "./member.ts";
 import { PackScan, readWhole, type ScanBounds } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
 
 type Reader = Pick<SetContext, "id" | "members">;
+type Scanner = Pick<SetContext, "id" | "members" | "settings">;
 
 /** A pack whose committed frames are known. */
 export interface KnownPack {
@@ -59,27 +60,32 @@ export async function readFooter(context: Reader, pack: number): Promise<{ trail
   return undefined;
 }
 
-/** Every frame of a pack without its shard, by scanning; with where they end. */
+/**
+ * Every frame of a pack without its shard, by scanning; with where they end. Where a later pack bounds it, all of them must be there, unless the
+ * owner has accepted the loss of what is not. @throws LOG_DAMAGED
+ */
 export async function scanEntries(
-  context: Reader,
+  context: Scanner,
   pack: number,
   bounds: ScanBounds,
 ): Promise<{ entries: FooterEntry[]; position: number }> {
   const scan = await PackScan.open(context, pack, bounds);
   const entries: FooterEntry[] = [];
-  for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
-    entries.push({ header: frame.header, records: frame.records });
-  }
-  if (Number.isFinite(bounds.belowSequence) && (await scan.hasLaterFrame())) {
-    throw new HoldfastError(
-      "LOG_DAMAGED",
-      `pack ${pack} is damaged at byte ${scan.position} on every drive that is there; bring missing drives back`,
-      {
-        details: { pack, position: scan.position },
-      },
-    );
-  }
+  do {
+    for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
+      entries.push({ header: frame.header, records: frame.records });
+    }
+  } while (context.settings.acceptLoss && (await scan.skipDamage()));
+  if (!Number.isFinite(bounds.belowSequence) || context.settings.acceptLoss) return { entries, position: scan.position };
+  const last = entries.at(-1)?.header.sequence ?? 0;
+  if (last < (await sealedThrough(context, pack)) || (await scan.hasLaterFrame())) throw damagedPack(pack, scan.position);
   return { entries, position: scan.position };
+}
+
+/** The last sequence in a pack, as the trailers say: those of footers that are damaged too. 0 when it is not known. */
+async function sealedThrough(context: Reader, pack: number): Promise<number> {
+  const trailers = await Promise.all(context.members.map((member) => readTrailer(context, member, pack)));
+  return Math.max(0, ...trailers.map((trailer) => trailer?.lastSequence ?? 0));
 }
 
 /** The first sequence in a pack; undefined when it has no frame. */
@@ -90,13 +96,13 @@ export async function firstSequenceOf(context: Reader, pack: number, bounds: Sca
 
 /** The frames of a pack that takes no more: from a footer, from the opening that found it unfinished, or by scanning. @throws LOG_DAMAGED */
 export async function framesOf(
-  context: Pick<SetContext, "id" | "members" | "retired">,
-  known: { readonly lastPack: KnownPack; readonly bounds: ScanBounds },
+  context: Pick<SetContext, "id" | "members" | "retired" | "settings">,
+  known: { readonly lastPack: KnownPack | undefined; readonly bounds: ScanBounds },
   pack: number,
 ): Promise<KnownPack> {
   const footer = await readFooter(context, pack);
   if (footer !== undefined) return { pack, position: footer.trailer.footerPosition, entries: footer.entries };
-  if (pack === known.lastPack.pack) return known.lastPack;
+  if (pack === known.lastPack?.pack) return known.lastPack;
   const next = (await listPacks(context)).find((other) => other > pack);
   const belowSequence = next === undefined ? undefined : await firstSequenceOf(context, next, known.bounds);
   return { pack, ...(await scanEntries(context, pack, { ...known.bounds, belowSequence: belowSequence ?? known.bounds.belowSequence })) };

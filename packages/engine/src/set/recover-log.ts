@@ -23,6 +23,7 @@ import type { DriveState } from "../format/state.ts";
 import { cutPack } from "./cut-pack.ts";
 import { promiseEpoch, readStates, writeStates } from "./drive-state.ts";
 import { footerEntryBytes, type LogTail, startNextPack } from "./log-tail.ts";
+import { damagedPack, lostPacks } from "./lost-packs.ts";
 import type { Member } from "./member.ts";
 import { type KnownPack, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
 import { countedDrives, judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
@@ -44,7 +45,7 @@ export interface RecoveredLog {
   readonly readOnly: HoldfastError | undefined;
 }
 
-/** @throws TAIL_UNDECIDED, LOG_DAMAGED */
+/** @throws TAIL_UNDECIDED, LOG_DAMAGED, DRIVES_MISSING */
 export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
   await context.retired.load(context);
   const { newest: state, epochMax, unclean } = await readStates(context);
@@ -52,12 +53,13 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
   const packs = await listPacks(context);
   const end = state.clean ? await cleanEnd(context, state, bounds) : await uncleanEnd(context, packs, bounds);
   // What packs that were given up held lies before the end, and so does the beginning of the newest epoch.
-  if (end.lastSequence < Math.max(state.firstSequence - 1, context.retired.throughSequence)) throw damagedLog(end.pack, end.position);
+  const lastSequence = Math.max(end.lastSequence, state.firstSequence - 1, context.retired.throughSequence);
+  if (end.lastSequence < lastSequence && !context.settings.acceptLoss) throw lostPacks(context, [end.pack]);
   const tail: LogTail = {
     epoch: state.epoch,
     firstSequence: state.firstSequence,
-    nextSequence: end.lastSequence + 1,
-    committedSequence: end.lastSequence,
+    nextSequence: lastSequence + 1,
+    committedSequence: lastSequence,
     pack: end.pack,
     position: end.position,
     footer: [...end.entries],
@@ -83,8 +85,9 @@ async function cleanEnd(context: SetContext, state: DriveState, bounds: ScanBoun
   const scan = await PackScan.open(context, pack, bounds);
   while (scan.position < position) {
     const frame = await scan.next();
-    if (frame === undefined) throw damagedLog(pack, scan.position);
-    entries.push({ header: frame.header, records: frame.records });
+    if (frame !== undefined) entries.push({ header: frame.header, records: frame.records });
+    else if (!context.settings.acceptLoss) throw damagedPack(pack, scan.position);
+    else if (!(await scan.skipDamage())) break;
   }
   return { lastSequence, pack, position, entries, doubtful: [] };
 }
@@ -94,12 +97,14 @@ async function uncleanEnd(context: SetContext, packs: readonly number[], bounds:
     const scan = await PackScan.open(context, pack, bounds);
     const recent: ScannedFrame[] = [];
     const entries: FooterEntry[] = [];
-    for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
-      recent.push(frame);
-      entries.push({ header: frame.header, records: frame.records });
-      if (recent.length > batchesInFlightMax) recent.shift();
-    }
-    if (await scan.hasLaterFrame()) throw damagedLog(pack, scan.position);
+    do {
+      for (let frame = await scan.next(); frame !== undefined; frame = await scan.next()) {
+        recent.push(frame);
+        entries.push({ header: frame.header, records: frame.records });
+        if (recent.length > batchesInFlightMax) recent.shift();
+      }
+    } while (context.settings.acceptLoss && (await scan.skipDamage()));
+    if (!context.settings.acceptLoss && (await scan.hasLaterFrame())) throw damagedPack(pack, scan.position);
     if (entries.length === 0) continue;
     const undecided = recent.filter((frame) => frame.header.epoch >= bounds.epoch);
     const kept = await judgeFrames(context, scan, undecided);
@@ -194,16 +199,6 @@ async function cutTail(context: SetContext, end: LogEnd, packs: readonly number[
         member.noteWriteFailure(error);
       }
     }),
-  );
-}
-
-function damagedLog(pack: number, position: number): HoldfastError {
-  return new HoldfastError(
-    "LOG_DAMAGED",
-    `the log is damaged in pack ${pack} at byte ${position} on every drive that is there; bring missing drives back`,
-    {
-      details: { pack, position },
-    },
   );
 }
 

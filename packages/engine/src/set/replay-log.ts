@@ -2,12 +2,15 @@
  * Brings the index to the end of the log: everything behind the last sequence it holds is applied again, from footers where packs are
  * sealed and from frames where they are not. An empty index is rebuilt from the first pack on.
  */
+import { isHoldfastError } from "../base/errors.ts";
 import type { FooterEntry } from "../format/footer.ts";
-import type { IndexMutation } from "../index/ordered-index.ts";
+import type { IndexMutation, OrderedIndex } from "../index/ordered-index.ts";
 import { replayBatch } from "./batch-records.ts";
 import { appliedKey, decodeApplied, encodeApplied } from "./index-entry.ts";
+import { lostPacks } from "./lost-packs.ts";
 import { firstSequenceOf, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
 import type { RecoveredLog } from "./recover-log.ts";
+import type { ScanBounds } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
 
 /** Mutations gathered before the index is written. */
@@ -19,34 +22,118 @@ export interface ReplayProgress {
   readonly packs: number;
 }
 
-/** The last sequence the index holds. */
-function appliedSequence(context: Pick<SetContext, "index">): number {
-  return decodeApplied(context.index.get(appliedKey));
+/**
+ * @throws LOG_DAMAGED, DRIVES_MISSING when frames that have to be replayed are nowhere; the index is then not brought past them
+ */
+export async function replayLog(context: SetContext, log: RecoveredLog, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
+  try {
+    await new Replay(context, log, onProgress).run(context.index);
+  } catch (error) {
+    const { renewal } = context.index;
+    if (renewal === undefined || !isHoldfastError(error, "INDEX_DAMAGED")) throw error;
+    const beside = await renewal.openBeside();
+    try {
+      await new Replay(context, log, onProgress).run(beside);
+      await beside.adopt();
+    } finally {
+      await beside.close();
+    }
+  }
 }
 
-export async function replayLog(context: SetContext, log: RecoveredLog, onProgress?: (progress: ReplayProgress) => void): Promise<void> {
-  const { tail } = log;
-  let applied = appliedSequence(context);
-  if (applied > tail.committedSequence || applied < context.retired.throughSequence) {
-    // The drives were set back to an older state than the index has seen, e.g. from a backup; or the index was, and packs it lacks have
-    // been compacted away since, with deletes that only what is as old as they were needs. The packs are the truth.
-    context.index.clear();
-    applied = 0;
+/** The last sequence an index holds. */
+function appliedSequence(index: OrderedIndex): number {
+  return decodeApplied(index.get(appliedKey));
+}
+
+class Replay {
+  readonly #context: SetContext;
+  readonly #log: RecoveredLog;
+  readonly #onProgress: ((progress: ReplayProgress) => void) | undefined;
+  /** Packs of which not everything is there. */
+  readonly #lost = new Set<number>();
+
+  constructor(context: SetContext, log: RecoveredLog, onProgress: ((progress: ReplayProgress) => void) | undefined) {
+    this.#context = context;
+    this.#log = log;
+    this.#onProgress = onProgress;
   }
-  if (applied === tail.committedSequence) return;
-  const packs = await packsBehind(context, log, applied);
-  const writer = new IndexWriter(context);
-  let packsDone = 0;
-  for (const { pack, belowSequence } of packs) {
-    for (const entry of await packEntries(context, log, pack, belowSequence)) {
-      const { sequence } = entry.header;
-      if (sequence > applied && sequence <= tail.committedSequence) writer.add(entry);
-      await context.index.pressure();
+
+  async run(index: OrderedIndex): Promise<void> {
+    const { committedSequence } = this.#log.tail;
+    let applied = appliedSequence(index);
+    if (applied > committedSequence || applied < this.#context.retired.throughSequence || (applied === 0 && index.count() > 0)) {
+      // The drives were set back to an older state than the index has seen, e.g. from a backup; or the index was, and packs it lacks have
+      // been compacted away since, with deletes that only what is as old as they were needs. The packs are the truth.
+      index.clear();
+      applied = 0;
     }
-    packsDone++;
-    onProgress?.({ packsDone, packs: packs.length });
+    if (applied === committedSequence) return;
+    const packs = await this.#packsBehind(applied);
+    const writer = new IndexWriter(index);
+    let packsDone = 0;
+    for (const { pack, belowSequence } of packs) {
+      for (const entry of await this.#entriesOf(pack, belowSequence)) {
+        // Of an index that has come past what is lost no later opening could tell.
+        if (this.#isRefused()) break;
+        const { sequence } = entry.header;
+        if (sequence > applied && sequence <= committedSequence) writer.add(entry);
+        await index.pressure();
+      }
+      packsDone++;
+      this.#onProgress?.({ packsDone, packs: packs.length });
+    }
+    if (this.#isRefused()) throw lostPacks(this.#context, [...this.#lost].sort((a, b) => a - b));
+    writer.flush();
   }
-  writer.flush();
+
+  #isRefused(): boolean {
+    return this.#lost.size > 0 && !this.#context.settings.acceptLoss;
+  }
+
+  /**
+   * The packs that hold batches behind `applied`, ascending: looked for from the last one back. Packs have consecutive numbers, and every one
+   * below the last has frames: where one has none, or is nowhere, without having been retired, it is lost.
+   */
+  async #packsBehind(applied: number): Promise<PackToReplay[]> {
+    const context = this.#context;
+    const { lastPack, bounds } = this.#log;
+    const there = new Set(await listPacks(context));
+    const found: PackToReplay[] = [];
+    let belowSequence = Number.POSITIVE_INFINITY;
+    for (let pack = lastPack.pack; pack >= firstPack; pack--) {
+      if (context.retired.has(pack)) continue;
+      const first = there.has(pack) ? await this.#firstSequenceOf(pack, { ...bounds, belowSequence }) : undefined;
+      if (first === undefined) {
+        if (pack < lastPack.pack) this.#lost.add(pack);
+        if (!there.has(pack)) continue;
+      }
+      found.unshift({ pack, belowSequence });
+      if (first === undefined) continue;
+      if (first <= applied + 1) break;
+      belowSequence = first;
+    }
+    return found;
+  }
+
+  async #firstSequenceOf(pack: number, bounds: ScanBounds): Promise<number | undefined> {
+    const first = await firstSequenceOf(this.#context, pack, bounds);
+    return first ?? (await readFooter(this.#context, pack))?.trailer.firstSequence;
+  }
+
+  async #entriesOf(pack: number, belowSequence: number): Promise<readonly FooterEntry[]> {
+    const { lastPack, bounds } = this.#log;
+    if (pack === lastPack.pack) return lastPack.entries;
+    const footer = await readFooter(this.#context, pack);
+    if (footer !== undefined) return footer.entries;
+    try {
+      return (await scanEntries(this.#context, pack, { ...bounds, belowSequence })).entries;
+    } catch (error) {
+      if (!isHoldfastError(error, "LOG_DAMAGED")) throw error;
+      this.#lost.add(pack);
+      return [];
+    }
+  }
 }
 
 interface PackToReplay {
@@ -54,35 +141,17 @@ interface PackToReplay {
   readonly belowSequence: number;
 }
 
-/** The packs that hold batches behind `applied`, ascending: looked for from the last one back. */
-async function packsBehind(context: SetContext, log: RecoveredLog, applied: number): Promise<PackToReplay[]> {
-  const packs = (await listPacks(context)).filter((pack) => pack <= log.lastPack.pack);
-  const found: PackToReplay[] = [];
-  let belowSequence = Number.POSITIVE_INFINITY;
-  for (const pack of packs.reverse()) {
-    found.unshift({ pack, belowSequence });
-    const first = await firstSequenceOf(context, pack, { ...log.bounds, belowSequence });
-    if (first === undefined) continue;
-    if (first <= applied + 1) break;
-    belowSequence = first;
-  }
-  return found;
-}
-
-async function packEntries(context: SetContext, log: RecoveredLog, pack: number, belowSequence: number): Promise<readonly FooterEntry[]> {
-  if (pack === log.lastPack.pack) return log.lastPack.entries;
-  const footer = await readFooter(context, pack);
-  return footer?.entries ?? (await scanEntries(context, pack, { ...log.bounds, belowSequence })).entries;
-}
+/** The number of a set's first pack. */
+const firstPack = 1;
 
 /** Gathers the changes of many batches for one write of the index. */
-class IndexWriter {
-  readonly #context: SetContext;
+export class IndexWriter {
+  readonly #index: OrderedIndex;
   #mutations: IndexMutation[] = [];
   #sequence = 0;
 
-  constructor(context: SetContext) {
-    this.#context = context;
+  constructor(index: OrderedIndex) {
+    this.#index = index;
   }
 
   add(entry: FooterEntry): void {
@@ -94,7 +163,7 @@ class IndexWriter {
   flush(): void {
     if (this.#sequence === 0) return;
     this.#mutations.push({ key: appliedKey, value: encodeApplied(this.#sequence) });
-    this.#context.index.write(this.#mutations);
+    this.#index.write(this.#mutations);
     this.#mutations = [];
     this.#sequence = 0;
   }

@@ -141,21 +141,43 @@ export class PackScan {
   /**
    * Looks past the position for any sound later frame on any drive. At a torn tail there is none, because a drive gets a frame only when
    * the one before it is durable there; where there is one, what lies at the position is not a tail but damage. A header at the position
-   * itself says nothing: of a torn frame it may be all that was kept.
+   * itself says nothing: of a torn frame it may be all that was kept. A footer tells of later frames too, of which nothing else may be left.
    */
   async hasLaterFrame(): Promise<boolean> {
-    const windowBytes = 1024 * 1024;
+    return (await this.#look(true)) !== undefined;
+  }
+
+  /** Goes on behind damage, at the next frame that any drive has; false where there is none. */
+  async skipDamage(): Promise<boolean> {
+    const position = await this.#look(false);
+    if (position === undefined) return false;
+    this.position = position;
+    return true;
+  }
+
+  /** The least position of a later frame; with `traces` also of one that only a footer tells of. */
+  async #look(traces: boolean): Promise<number | undefined> {
+    let least: number | undefined;
     for (const { file } of this.#copies) {
-      const size = await file.size();
-      for (let start = this.position + unitBytes; start < size; start += windowBytes) {
-        const bytes = await readUpTo(file, start, windowBytes);
-        for (let at = 0; bytes !== undefined && at + frameHeaderBytes <= bytes.byteLength; at += unitBytes) {
-          const header = parseFrameHeader(bytes, at);
-          if (header !== undefined && this.#belongs(header, start + at)) return true;
-        }
+      const found = await this.#lookIn(file, traces);
+      if (found !== undefined && (least === undefined || found < least)) least = found;
+    }
+    return least;
+  }
+
+  async #lookIn(file: ReadAhead, traces: boolean): Promise<number | undefined> {
+    const windowBytes = 1024 * 1024;
+    const size = await file.size();
+    for (let start = this.position + unitBytes; start < size; start += windowBytes) {
+      const bytes = await readUpTo(file, start, windowBytes);
+      for (let at = 0; bytes !== undefined && at + frameHeaderBytes <= bytes.byteLength; at += unitBytes) {
+        const header = parseFrameHeader(bytes, at);
+        if (header === undefined) continue;
+        if (this.#belongs(header, start + at)) return start + at;
+        if (traces && header.position >= this.position && this.#belongs(header, header.position)) return header.position;
       }
     }
-    return false;
+    return undefined;
   }
 }
 

@@ -46,4 +46,6 @@ export interface SetSettings {
   readonly packRecordsBytesMax: number;
   /** Free space on every drive that puts leave alone, so that deletes and repairs always have room. */
   readonly reserveBytes: number;
+  /** Whether what is lost beyond what the code makes good is left out, where otherwise the opening would be refused. */
+  readonly acceptLoss: boolean;
 }

@@ -118,9 +118,9 @@ const reserveBytesMax = 256 * 1024 * 1024;
 
 async function setSettings(set: LabelSet, members: readonly Member[], settings: ResolvedSettings): Promise<SetSettings> {
   const survive = settings.survive ?? Math.min(1, set.parity);
-  const { durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax } = settings;
+  const { durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, acceptLoss } = settings;
   const reserveBytes = settings.reserveBytes ?? (await defaultReserveBytes(members));
-  return { survive, durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, reserveBytes };
+  return { survive, durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, reserveBytes, acceptLoss };
 }
 
 async function defaultReserveBytes(members: readonly Member[]): Promise<number> {

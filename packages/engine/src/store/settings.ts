@@ -72,6 +72,12 @@ export interface StoreSettings {
    * mounted: when none of them is, their empty mount points look like drives for a new store.
    */
   readonly create?: boolean;
+  /**
+   * `true` opens a store of which more is lost than its code makes good, without what is lost: objects put in packs that are nowhere are not found,
+   * and what was overwritten or deleted in them may be there again as it was before. Without it such a store is refused with `LOG_DAMAGED` or
+   * `DRIVES_MISSING` as soon as its index has to be made anew from the packs. Bring back drives first; name it only while it is needed. Default `false`.
+   */
+  readonly acceptLoss?: boolean;
 }
 
 /** How a store is kept in order. Times are milliseconds, or text such as `"30s"` or `"14d"`; sizes as elsewhere. */
@@ -122,6 +128,7 @@ export interface ResolvedSettings {
   readonly upkeep: ResolvedUpkeep;
   readonly indexDirectory: string | undefined;
   readonly create: boolean;
+  readonly acceptLoss: boolean;
 }
 
 /** Every setting there is; a new one that is left out here does not compile. */
@@ -142,6 +149,7 @@ const settingNames = Object.keys({
   upkeep: 1,
   indexDirectory: 1,
   create: 1,
+  acceptLoss: 1,
 } satisfies Record<keyof StoreSettings, 1>);
 
 const driveNames = ["path", "region", "zone", "node"];
@@ -174,6 +182,7 @@ export function resolveSettings(settings: StoreSettings): ResolvedSettings {
     upkeep: resolveUpkeep(or(settings.upkeep, true)),
     indexDirectory: settings.indexDirectory === undefined ? undefined : checkText("indexDirectory", settings.indexDirectory),
     create: checkFlag("create", settings.create, true),
+    acceptLoss: checkFlag("acceptLoss", settings.acceptLoss, false),
   };
   if (resolved.erasure !== undefined) checkAgainstProfile(resolved, resolved.erasure);
   return resolved;

@@ -30,6 +30,7 @@ const testSetSettings: SetSettings = {
   packBytesMax: 1 * MiB,
   packRecordsBytesMax: 256 * KiB,
   reserveBytes: 0,
+  acceptLoss: false,
 };
 
 /** Fresh memory drives that carry the state of a new set. */
