@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { systemClock } from "../base/clock.ts";
 
 /** The calls by which a drive's files are written and synced. */
-export const writeCalls = ["pwrite64", "pwritev", "pwritev2"] as const;
+const writeCalls = ["pwrite64", "pwritev", "pwritev2"] as const;
 export const syncCalls = ["fsync", "fdatasync"] as const;
 
 /** What is to happen to calls. */
@@ -69,7 +69,7 @@ export async function readTrace(logFile: string, pid: number): Promise<TracedCal
 }
 
 /** The calls in a log; one that another thread interrupted counts where it began. */
-export function parseTrace(text: string): TracedCall[] {
+function parseTrace(text: string): TracedCall[] {
   const calls: { call: string; path: string; injected: boolean; text: string }[] = [];
   const unfinished = new Map<string, (typeof calls)[number]>();
   for (const line of text.split("\n")) {
