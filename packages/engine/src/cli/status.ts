@@ -81,6 +81,7 @@ export function describeDrive(drive: Set["drives"][number], reasonAbove?: string
     ...(drive.missedFrames === 0 ? [] : [`missed ${drive.missedFrames} frames`]),
     ...(drive.readFaults === 0 ? [] : [`${drive.readFaults} read faults`]),
     ...(drive.location === undefined || drive.whole || drive.state === "rebuilding" ? [] : ["lacks something"]),
+    ...(drive.location === undefined || drive.checked || drive.state !== "online" ? [] : ["being looked through after an unclean end"]),
   ];
   return `  ${drive.state.padEnd(10)}  ${drive.location ?? `drive ${drive.id}`}${notes.length === 0 ? "" : `  (${notes.join("; ")})`}`;
 }

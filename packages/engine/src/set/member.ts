@@ -149,9 +149,14 @@ export class Member {
     return this.#drive !== undefined && !this.fresh;
   }
 
-  /** True when, as far as is known, it holds everything it should. */
+  /** True when it is known to hold everything it should. */
   get isWhole(): boolean {
     return this.#drive !== undefined && !this.fresh && !this.unchecked && this.lacking.size === 0 && this.lackingBlobs.size === 0;
+  }
+
+  /** True when it lacks something, as far as is known; after an unclean end a drive that was there throughout is only looked through. */
+  get isIncomplete(): boolean {
+    return !this.isWhole && !(this.unchecked && !this.fresh && this.#state === "online" && this.lacking.size === 0 && this.lackingBlobs.size === 0);
   }
 
   /** Changes the state; the same state with another reason is no change. */

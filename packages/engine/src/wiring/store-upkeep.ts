@@ -87,7 +87,10 @@ export class StoreUpkeep {
     const { clock, settings, watcher, events } = parts;
     this.#keeper = new Keeper({
       clock,
-      watch: () => watcher.look(),
+      watch: () => {
+        for (const set of parts.drives.sets) set.health.look();
+        return watcher.look();
+      },
       tasks: this.#tasks(),
       watchEveryMs: settings.watchEveryMs,
       workEveryMs,
