@@ -10,10 +10,11 @@
 import { type HoldfastError, isHoldfastError, throwIfAborted } from "../base/errors.ts";
 import type { BlobLocation, CommitOptions, ErasureSet, SetOperation } from "../set/erasure-set.ts";
 import type { BucketState } from "./bucket-record.ts";
+import { clearMarked } from "./clear-key.ts";
 import { bucketNotFound, type KeyAddress, type ObjectContext } from "./context.ts";
 import { copyBlob } from "./copy-blob.ts";
 import type { ObjectKey } from "./key-entries.ts";
-import { clearMarked, moveKey } from "./move-key.ts";
+import { moveKey } from "./move-key.ts";
 import { noPace, planMove } from "./plan-move.ts";
 
 /** A blob that no commit names yet, and the set it lies in. */
@@ -46,12 +47,7 @@ class Elsewhere {
 const unsettled = Symbol("unsettled");
 
 /** Commits a change of a key that names no blob. @throws BUCKET_NOT_FOUND, and what its decision throws */
-export function commitOnKey<T>(
-  context: ObjectContext,
-  address: KeyAddress,
-  operation: SetOperation<T>,
-  signal?: AbortSignal,
-): Promise<T> {
+export function commitOnKey<T>(context: ObjectContext, address: KeyAddress, operation: SetOperation<T>, signal?: AbortSignal): Promise<T> {
   const commitOptions = signal === undefined ? undefined : { signal };
   // One that may be committed anywhere is never to be committed elsewhere.
   return tryCommit(context, { address, operation, within: undefined, commitOptions, signal }) as Promise<T>;
@@ -165,12 +161,7 @@ function commitIn<T>(set: ErasureSet, { within, operation, commitOptions }: KeyC
   return within === undefined || within === set ? set.commit(operation, commitOptions) : new Elsewhere(set);
 }
 
-async function relocate(
-  placed: PlacedBlob,
-  set: ErasureSet,
-  address: KeyAddress,
-  signal: AbortSignal | undefined,
-): Promise<PlacedBlob> {
+async function relocate(placed: PlacedBlob, set: ErasureSet, address: KeyAddress, signal: AbortSignal | undefined): Promise<PlacedBlob> {
   const reader = placed.set.openBlob(placed.blob);
   let blob: BlobLocation;
   try {

@@ -1,13 +1,7 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { dataMax, dataMaxWithFourParity, parityMax } from "../base/limits.ts";
 import type { ErasureProfile, ErasureSet, SetTransaction } from "../set/erasure-set.ts";
-import {
-  type BucketRecord,
-  createBucketState,
-  packBucketRecord,
-  unpackBucketRecord,
-  type Versioning,
-} from "./bucket-record.ts";
+import { type BucketRecord, createBucketState, packBucketRecord, unpackBucketRecord, type Versioning } from "./bucket-record.ts";
 import { BucketTable } from "./bucket-table.ts";
 import { commitHome } from "./commit-on-key.ts";
 import type { ObjectContext } from "./context.ts";

@@ -1,7 +1,7 @@
 import { throwIfAborted } from "../base/errors.ts";
 import type { SetTransaction } from "../set/erasure-set.ts";
-import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "./conditions.ts";
 import { commitOnKey } from "./commit-on-key.ts";
+import { type Conditions, checkWriteConditions, type ParsedConditions, parseConditions } from "./conditions.ts";
 import { type KeyAddress, locate, type ObjectContext } from "./context.ts";
 import { markerRecord, recordKinds } from "./object-record.ts";
 import { validateOptions } from "./validate.ts";

@@ -100,11 +100,7 @@ export function blobsOf(indexKey: Uint8Array, value: Uint8Array): readonly BlobL
 }
 
 /** An entry's value with other blobs in the place of those it names; undefined keeps one. */
-export function withBlobs(
-  indexKey: Uint8Array,
-  value: Uint8Array,
-  replace: (blob: BlobLocation) => BlobLocation | undefined,
-): Uint8Array {
+export function withBlobs(indexKey: Uint8Array, value: Uint8Array, replace: (blob: BlobLocation) => BlobLocation | undefined): Uint8Array {
   const swap = (blob: BlobLocation | undefined): BlobLocation | undefined => (blob === undefined ? undefined : (replace(blob) ?? blob));
   if (indexKey[0] === keyTags.part) {
     const part = unpackPartRecord(value);

@@ -1,5 +1,5 @@
 /** One at a time for each object key: moves of a key, and what must wait for them. In memory only: one process owns a store. */
-import { type ObjectKey, keyText } from "./key-entries.ts";
+import { keyText, type ObjectKey } from "./key-entries.ts";
 
 interface Line {
   /** Settles when everybody so far is done. Never rejects. */

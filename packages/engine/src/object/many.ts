@@ -54,7 +54,9 @@ export async function commitMany<T>(context: ObjectContext, work: ManyWork<T>, r
   const commits: Promise<void>[] = [];
   const open = new Map<ErasureSet, Group<T>>();
   const close = (set: ErasureSet, group: Group<T>): void => {
-    commits.push(commitGroup(context, { ...work, items: group.items, set }, record).then((isDone) => void (isDone || left.push(...group.items))));
+    commits.push(
+      commitGroup(context, { ...work, items: group.items, set }, record).then((isDone) => void (isDone || left.push(...group.items))),
+    );
   };
   for (const item of work.items) {
     if (!topology.isSettled(keyOf(item.address))) {

@@ -5,7 +5,7 @@
  * the next move.
  */
 import { invariant } from "../base/invariant.ts";
-import type { ErasureSet } from "../set/erasure-set.ts";
+import type { ErasureSet, SetEntry } from "../set/erasure-set.ts";
 import type { ObjectContext } from "./context.ts";
 import { bucketCounterKey, endOf, keyTags } from "./keys.ts";
 import { packRecord, recordVersion } from "./record-codec.ts";
@@ -57,8 +57,8 @@ export async function moveHome(context: ObjectContext, to: ErasureSet): Promise<
     if (from === to) return;
     const counter = readCounter(from) ?? { nextId: 1, generation: 0 };
     for (const keys of slices(homeKeys(from))) {
-      const values = keys.map((key) => (from.get(key)?.value as Uint8Array).slice());
-      await to.commit({ decide: (tx) => keys.forEach((key, i) => void tx.put(key, values[i] as Uint8Array)) });
+      const entries = keys.map((key) => ({ key, value: (from.get(key) as SetEntry).value.slice() }));
+      await to.commit({ decide: (tx) => entries.forEach(({ key, value }) => void tx.put(key, value)) });
     }
     await to.commit({
       decide: (tx) => tx.put(bucketCounterKey, packCounter({ ...counter, generation: counter.generation + 1 })),

@@ -19,32 +19,15 @@
  */
 import { HoldfastError, isHoldfastError, throwIfAborted } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
-import type { BlobLocation, BlobReader, CommitOptions, ErasureProfile, ErasureSet, SetOperation, SetTransaction } from "../set/erasure-set.ts";
+import type { BlobLocation, BlobReader, ErasureSet, SetTransaction } from "../set/erasure-set.ts";
+import { clearKey, clearMarked } from "./clear-key.ts";
 import { copyBlob } from "./copy-blob.ts";
-import { blobsOf, blobText, holdsAny, holdsKey, isMarked, type ObjectKey, orderIn, readOwners, readPartKeys, withBlobs } from "./key-entries.ts";
-import { movingKey, partKey } from "./keys.ts";
-import { packRecord, recordVersion } from "./record-codec.ts";
-
-/** A move of one key. */
-export interface KeyMove {
-  readonly key: ObjectKey;
-  readonly to: ErasureSet;
-  /** Sets that may have the key beside the target. */
-  readonly sources: readonly ErasureSet[];
-  /** How the key's bucket is coded; the target's own profile when undefined. */
-  readonly profile: ErasureProfile | undefined;
-  /** Records of one commit, but for an entry that takes more by itself. */
-  readonly recordsMax: number;
-  /** Commits; refuses when the move has been overtaken by a change of the topology. */
-  readonly commit: <T>(set: ErasureSet, operation: SetOperation<T>, options?: CommitOptions) => Promise<T>;
-  readonly pace: (bytes: number) => Promise<void>;
-  readonly signal: AbortSignal | undefined;
-}
+import { blobsOf, blobText, holdsAny, holdsKey, orderIn, readOwners, readPartKeys, withBlobs } from "./key-entries.ts";
+import { blobRecords, type KeyMove, mark, sliceEntries } from "./key-move.ts";
+import { partKey } from "./keys.ts";
 
 /** Bytes of one commit of a move. */
 const commitBytesMax = 1 * MiB;
-/** Entries looked up in one turn. */
-const sliceEntries = 64;
 
 /** Moves a key; does nothing when it is where it belongs. Resolves with the bytes of the bodies copied. @throws OBJECT_DAMAGED, ABORTED */
 export async function moveKey(move: KeyMove): Promise<number> {
@@ -57,11 +40,6 @@ export async function moveKey(move: KeyMove): Promise<number> {
     await clearKey(move, from);
   }
   return movedBytes;
-}
-
-/** Removes what earlier moves have left unfinished. */
-export async function clearMarked(move: KeyMove): Promise<void> {
-  for (const set of [move.to, ...move.sources]) if (isMarked(set, move.key)) await clearKey(move, set);
 }
 
 /** Copies everything of a key into the target. */
@@ -118,7 +96,10 @@ class KeyCopy {
   /** Ids of uploads in two sets are the same with a chance of 2^-32 when their orders are; then one of the two stays where it is. */
   #checkUploadId({ bucketId, uploadId }: { readonly bucketId: number; readonly uploadId: Uint8Array }): void {
     if (!holdsAny(this.#move.to, partKey(bucketId, uploadId))) return;
-    throw new HoldfastError("OBJECT_DAMAGED", "an object cannot be moved, because one made of parts with the same upload id is there already");
+    throw new HoldfastError(
+      "OBJECT_DAMAGED",
+      "an object cannot be moved, because one made of parts with the same upload id is there already",
+    );
   }
 
   /** Takes one entry along. What it names is opened in the turn of its look-up. */
@@ -187,66 +168,6 @@ interface CopiedEntry {
   readonly payload: number | undefined;
   /** Its blobs in the target. */
   readonly blobs: BlobLocation[];
-}
-
-/** Records a blob takes when it is named, or given up. */
-const blobRecords = 2;
-
-/** Deletes everything a set has of a key. */
-async function clearKey({ key, commit, recordsMax, signal }: KeyMove, set: ErasureSet): Promise<void> {
-  for (;;) {
-    throwIfAborted(signal);
-    const { indexKeys, isAll } = entriesToClear(set, key, recordsMax);
-    const wasMarked = isMarked(set, key);
-    await commit(set, {
-      decide(tx) {
-        mark(tx, key, { wasMarked, isLast: isAll });
-        for (const indexKey of indexKeys) clearEntry(tx, indexKey);
-      },
-    });
-    if (isAll) return;
-  }
-}
-
-/** Parts before the entry through which they are found. */
-function entriesToClear(
-  set: ErasureSet,
-  key: ObjectKey,
-  recordsMax: number,
-): { readonly indexKeys: readonly Uint8Array[]; readonly isAll: boolean } {
-  const indexKeys: Uint8Array[] = [];
-  let records = 1;
-  let after: Uint8Array | undefined;
-  for (;;) {
-    const owners = readOwners(set, key, after, sliceEntries);
-    for (const { indexKey, uploadId, blobCount } of owners) {
-      const room = Math.max(indexKeys.length === 0 ? 1 : 0, Math.floor((recordsMax - records) / (1 + blobRecords)));
-      const parts = uploadId === undefined ? [] : readPartKeys(set, { bucketId: key.bucketId, uploadId }, undefined, room + 1);
-      indexKeys.push(...parts.slice(0, room));
-      records += room === 0 ? 0 : parts.length * (1 + blobRecords);
-      if (parts.length > room) return { indexKeys, isAll: false };
-      const ownRecords = 1 + blobRecords * blobCount;
-      if (indexKeys.length > 0 && records + ownRecords > recordsMax) return { indexKeys, isAll: false };
-      indexKeys.push(indexKey);
-      records += ownRecords;
-    }
-    if (owners.length < sliceEntries) return { indexKeys, isAll: true };
-    after = owners.at(-1)?.indexKey;
-  }
-}
-
-function clearEntry(tx: SetTransaction, indexKey: Uint8Array): void {
-  const entry = tx.get(indexKey);
-  if (entry === undefined) return;
-  for (const blob of blobsOf(indexKey, entry.value)) tx.removeBlob(blob);
-  tx.delete(indexKey);
-}
-
-/** Puts the mark with the first of several commits, removes it with the last. */
-function mark(tx: SetTransaction, { bucketId, keyBytes }: ObjectKey, step: { readonly wasMarked: boolean; readonly isLast: boolean }): void {
-  const indexKey = movingKey(bucketId, keyBytes);
-  if (step.isLast && step.wasMarked) tx.delete(indexKey);
-  if (!step.isLast && !step.wasMarked) tx.put(indexKey, packRecord([recordVersion]));
 }
 
 async function readPaced(reading: Promise<Uint8Array>, pace: (bytes: number) => Promise<void>): Promise<Uint8Array> {

@@ -61,7 +61,10 @@ class Ledger {
 
   check(key: string, found: string | undefined): void {
     const possible = [this.#acked.get(key), ...(this.#pending.get(key) ?? [])];
-    ok(possible.includes(found), `${key}: found ${found?.slice(0, 20)}, possible are ${possible.map((body) => body?.slice(0, 20)).join(", ")}`);
+    ok(
+      possible.includes(found),
+      `${key}: found ${found?.slice(0, 20)}, possible are ${possible.map((body) => body?.slice(0, 20)).join(", ")}`,
+    );
     this.#acked.set(key, found);
     this.#pending.set(key, []);
   }

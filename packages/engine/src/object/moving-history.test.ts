@@ -209,14 +209,17 @@ function tagOf(body: Uint8Array): string {
   return toHex(computeDigest("md5", body));
 }
 
-it.each(["off", "enabled"] as const)("what clients see while keys move is linearizable, over crashes, with versioning %s", async (versioning) => {
-  let moved = 0;
-  for (let seed = 1; seed <= 14; seed++) {
-    const trial = new Trial(seed, versioning);
-    await trial.run();
-    const verdict = checkLinearizability(trial.recorder.operations);
-    expect({ seed, ...verdict }).toMatchObject({ seed, linearizable: true });
-    moved += trial.moved;
-  }
-  expect(moved).toBeGreaterThan(20);
-});
+it.each(["off", "enabled"] as const)(
+  "what clients see while keys move is linearizable, over crashes, with versioning %s",
+  async (versioning) => {
+    let moved = 0;
+    for (let seed = 1; seed <= 14; seed++) {
+      const trial = new Trial(seed, versioning);
+      await trial.run();
+      const verdict = checkLinearizability(trial.recorder.operations);
+      expect({ seed, ...verdict }).toMatchObject({ seed, linearizable: true });
+      moved += trial.moved;
+    }
+    expect(moved).toBeGreaterThan(20);
+  },
+);

@@ -1,41 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { createSeededRandom } from "../base/random.ts";
 import { HoldfastError } from "../base/errors.ts";
+import { createSeededRandom } from "../base/random.ts";
 import type { Pacer } from "../set/pace.ts";
-import { codeOf, createMemoryObjectStore, type MemoryObjectStore } from "../testing/memory-object-store.ts";
+import { codeOf } from "../testing/memory-object-store.ts";
 import type { MemorySet } from "../testing/memory-set.ts";
+import { failCommit, openMovingWorld } from "../testing/moving-world.ts";
 import type { Bucket } from "./bucket.ts";
-import type { ObjectSettings } from "./context.ts";
-import type { ChooseSet } from "./topology.ts";
 
 const big = new Uint8Array(3000).map((_, i) => i % 241);
 const keys = Array.from({ length: 40 }, (_, i) => `dir${i % 3}/${i}`);
-
-interface World extends MemoryObjectStore {
-  readonly bucket: Bucket;
-  /** Maps keys anew, as an owner does: durable first. */
-  remap(chooseSet: ChooseSet): Promise<void>;
-  /** Forgets the earlier mappings. */
-  forget(): Promise<void>;
-}
-
-/** Everything is in set 0 of three. */
-async function open(settings: Partial<ObjectSettings> = {}): Promise<World> {
-  const memory = createMemoryObjectStore({ setCount: 3, settings });
-  memory.topology = { ...memory.topology, chooseSet: memory.mapping([0]) };
-  const store = memory.reopen();
-  const bucket = await store.createBucket("things");
-  const change = async (chooseSet: ChooseSet, previous: readonly ChooseSet[]): Promise<void> => {
-    memory.topology = { ...memory.topology, chooseSet, previous };
-    await store.upkeep.changeTopology(memory.topology);
-  };
-  return Object.assign(memory, {
-    store,
-    bucket,
-    remap: (chooseSet: ChooseSet) => change(chooseSet, [memory.topology.chooseSet, ...memory.topology.previous]),
-    forget: () => change(memory.topology.chooseSet, []),
-  });
-}
 
 async function fill(bucket: Bucket): Promise<void> {
   for (const [i, key] of keys.entries()) {
@@ -64,7 +37,7 @@ async function contents(bucket: Bucket): Promise<unknown[]> {
 
 describe("moving keys", () => {
   it("moves everything to where it is mapped, with versions, tags, parts and uploads, and leaves nothing behind", async () => {
-    const { bucket, store, sets, mapping, remap, forget } = await open();
+    const { bucket, store, sets, mapping, remap, forget } = await openMovingWorld();
     await fill(bucket);
     await bucket.setVersioning("enabled");
     await fill(bucket);
@@ -95,7 +68,7 @@ describe("moving keys", () => {
   });
 
   it("gives versions made after a move ids above all earlier ones, also of deleted versions", async () => {
-    const { bucket, store, mapping, remap } = await open();
+    const { bucket, store, mapping, remap } = await openMovingWorld();
     await bucket.setVersioning("enabled");
     for (let i = 0; i < 50; i++) await bucket.put("other", "x");
     const old = await bucket.put("a", "1");
@@ -108,7 +81,7 @@ describe("moving keys", () => {
   });
 
   it("moves a key before it is changed, and decides on conditions against what it was", async () => {
-    const { bucket, sets, mapping, remap } = await open();
+    const { bucket, sets, mapping, remap } = await openMovingWorld();
     const put = await bucket.put("a", big);
     await bucket.put("b", "b");
     await remap(mapping([1]));
@@ -116,11 +89,13 @@ describe("moving keys", () => {
     expect([sets[0]?.liveBlobs, sets[1]?.liveBlobs]).toEqual([0, 1]);
     await bucket.put("a", "x", { ifMatch: put.etag });
     expect(await (await bucket.get("a")).text()).toBe("x");
-    expect(await bucket.putMany([{ key: "b", body: "1" }, { key: "c", body: "2" }, { key: "b", body: "3" }])).toMatchObject([
-      { ok: true },
-      { ok: true },
-      { ok: true },
-    ]);
+    expect(
+      await bucket.putMany([
+        { key: "b", body: "1" },
+        { key: "c", body: "2" },
+        { key: "b", body: "3" },
+      ]),
+    ).toMatchObject([{ ok: true }, { ok: true }, { ok: true }]);
     expect(await (await bucket.get("b")).text()).toBe("3");
     await bucket.deleteMany(["a", "b"]);
     expect((await bucket.listPage()).entries.map(({ key }) => key)).toEqual(["c"]);
@@ -128,7 +103,7 @@ describe("moving keys", () => {
   });
 
   it("commits many entries where they are mapped when the mapping is changed in between", async () => {
-    const { bucket, sets, mapping, remap } = await open();
+    const { bucket, sets, mapping, remap } = await openMovingWorld();
     await bucket.put("b", "old");
     const changing = remap(mapping([1]));
     const putting = bucket.putMany(["a", "b", "a"].map((key, i) => ({ key, body: `${i}` })));
@@ -138,7 +113,7 @@ describe("moving keys", () => {
   });
 
   it("copies a large body that was begun under the earlier mapping", async () => {
-    const { bucket, sets, mapping, remap } = await open();
+    const { bucket, sets, mapping, remap } = await openMovingWorld();
     let go = (): void => undefined;
     const gone = new Promise<void>((resolve) => (go = resolve));
     async function* slow(): AsyncGenerator<Uint8Array> {
@@ -163,7 +138,7 @@ describe("moving keys", () => {
   });
 
   it("moves a key with more versions and parts than one commit takes, and shows it whole when that is left half-way", async () => {
-    const { bucket, store, sets, mapping, remap } = await open({ inlineBytes: 64 * 1024 });
+    const { bucket, store, sets, mapping, remap } = await openMovingWorld({ inlineBytes: 64 * 1024 });
     await bucket.setVersioning("enabled");
     const body = new Uint8Array(60_000).fill(7);
     for (let i = 0; i < 45; i++) await bucket.put("a", body);
@@ -196,7 +171,7 @@ describe("moving keys", () => {
   });
 
   it.each([0, 1, 2, 3])("shows a key whole when clearing it ended after %d commits and it is mapped back", async (failing) => {
-    const { bucket, store, sets, mapping, remap } = await open({ moveRecordsMax: 2 });
+    const { bucket, store, sets, mapping, remap } = await openMovingWorld({ moveRecordsMax: 2 });
     await bucket.setVersioning("enabled");
     for (let i = 0; i < 6; i++) await bucket.put("a", `version ${i}`);
     const before = await contents(bucket);
@@ -212,7 +187,7 @@ describe("moving keys", () => {
   });
 
   it.each([0, 1, 2, 3])("deletes a key where it is when copying it ended after %d commits", async (failing) => {
-    const { bucket, store, sets, mapping, remap } = await open({ moveRecordsMax: 2, partBytesMin: 1 });
+    const { bucket, store, sets, mapping, remap } = await openMovingWorld({ moveRecordsMax: 2, partBytesMin: 1 });
     const upload = await bucket.createUpload("a");
     for (let number = 1; number <= 6; number++) await upload.uploadPart(number, `part ${number}`);
     await upload.complete();
@@ -227,7 +202,7 @@ describe("moving keys", () => {
   });
 
   it("turns round half-way without losing what was written since", async () => {
-    const { bucket, store, sets, mapping, remap } = await open();
+    const { bucket, store, sets, mapping, remap } = await openMovingWorld();
     await fill(bucket);
     await remap(mapping([1]));
     await bucket.put(keys[0] as string, "newer");
@@ -242,7 +217,7 @@ describe("moving keys", () => {
   });
 
   it("lets what cannot be moved be read, deleted and replaced where it is", async () => {
-    const { bucket, store, sets, mapping, remap } = await open();
+    const { bucket, store, sets, mapping, remap } = await openMovingWorld();
     await bucket.put("damaged", big);
     await bucket.put("sound", "s");
     const [from] = sets;
@@ -268,7 +243,7 @@ describe("moving keys", () => {
   });
 
   it("keeps the key where it is when the other set takes no writes", async () => {
-    const { bucket, sets, mapping, remap } = await open();
+    const { bucket, sets, mapping, remap } = await openMovingWorld();
     await bucket.put("a", "1");
     await remap(mapping([1]));
     sets[1]?.failNextCommit(new HoldfastError("WRITE_QUORUM_LOST", "too few drives"));
@@ -281,7 +256,7 @@ describe("moving keys", () => {
   });
 
   it("keeps every answer of clients that write side by side while keys move to and fro", async () => {
-    const { bucket, store, sets, mapping, remap, forget } = await open();
+    const { bucket, store, sets, mapping, remap, forget } = await openMovingWorld();
     const random = createSeededRandom(11);
     let isOver = false;
     const counters = Array.from({ length: 6 }, async (_, client) => {
@@ -313,47 +288,6 @@ describe("moving keys", () => {
   });
 });
 
-describe("moving the home", () => {
-  it("takes buckets and their ids along, over restarts, and can be begun again", async () => {
-    const memory = await open();
-    const { store, sets, mapping, remap, forget } = memory;
-    for (let i = 0; i < 1200; i++) await store.createBucket(`bucket-${i}`);
-    await remap(mapping([1]));
-    await store.upkeep.moveKeys();
-    for (const failing of [1, 0]) {
-      for (const after of [0, 1, 2]) {
-        const restore = failCommit(sets[failing] as MemorySet, after);
-        await store.upkeep.moveHome(sets[1] as MemorySet).catch(() => undefined);
-        restore();
-        expect(await memory.reopen().buckets()).toHaveLength(1201);
-      }
-    }
-    await store.upkeep.moveHome(sets[1] as (typeof sets)[number]);
-    await forget();
-    expect(store.upkeep.holdsNothing(sets[0] as (typeof sets)[number])).toBe(true);
-    await store.createBucket("another");
-    await store.deleteBucket("bucket-0");
-    memory.topology = { ...memory.topology, sets: sets.slice(1) };
-    await store.upkeep.changeTopology(memory.topology);
-    expect(await store.buckets()).toHaveLength(1201);
-    expect(await codeOf(store.createBucket("another"))).toBe("BUCKET_EXISTS");
-  });
-});
-
-/** Makes one of the next commits of a set fail: the one after so many. Answers how to end that. */
-function failCommit(set: MemorySet, after: number): () => void {
-  const commit = set.commit.bind(set);
-  let commits = 0;
-  set.commit = (operation, options) => {
-    if (commits++ !== after) return commit(operation, options);
-    return Promise.reject(new HoldfastError("WRITE_QUORUM_LOST", "too few drives"));
-  };
-  return () => {
-    set.commit = commit;
-  };
-}
-
 function older(versions: unknown): unknown[] {
   return (versions as object[]).map((version) => ({ ...version, isLatest: false }));
 }
-

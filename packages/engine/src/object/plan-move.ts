@@ -2,7 +2,7 @@ import { HoldfastError } from "../base/errors.ts";
 import { operationRecordsMax } from "../base/limits.ts";
 import type { ObjectContext } from "./context.ts";
 import type { ObjectKey } from "./key-entries.ts";
-import type { KeyMove } from "./move-key.ts";
+import type { KeyMove } from "./key-move.ts";
 
 /** Paces nothing: for what somebody waits for. */
 export async function noPace(): Promise<void> {}

@@ -88,7 +88,10 @@ async function reprotectSet(
   { set, bucketId, erasure }: { readonly set: ErasureSet; readonly bucketId: number; readonly erasure: ErasureProfile },
   { before, recodePacked, onProgress, ...options }: ReprotectOptions & { readonly before: ReprotectProgress },
 ): Promise<ReprotectProgress> {
-  const after = (packed: { entries: number; bytes: number; unreadable: number }, blobs: RewriteProgress | undefined): ReprotectProgress => ({
+  const after = (
+    packed: { entries: number; bytes: number; unreadable: number },
+    blobs: RewriteProgress | undefined,
+  ): ReprotectProgress => ({
     ...before,
     packedRewritten: before.packedRewritten + packed.entries,
     blobsRewritten: before.blobsRewritten + (blobs?.blobsRewritten ?? 0),

@@ -48,7 +48,10 @@ describe("coding a bucket another way", () => {
   it("rewrites every version, part and segment of the bucket, and nothing of others", async () => {
     const { store, bucket, sets, open } = await fill();
     const seen: number[] = [];
-    const report = await store.upkeep.reprotect("things", wide, { recodePacked, onProgress: (progress) => seen.push(progress.blobsRewritten) });
+    const report = await store.upkeep.reprotect("things", wide, {
+      recodePacked,
+      onProgress: (progress) => seen.push(progress.blobsRewritten),
+    });
     expect(report).toEqual({ setsDone: 2, sets: 2, packedRewritten: 4, blobsRewritten: 16, bytesRewritten: 16 * 3000 + 40, unreadable: 0 });
     expect(seen.at(-1)).toBe(16);
     expect(codes(sets)).toEqual({ named: { "4+2": 16, "2+1": 1 }, strays: 0 });

@@ -202,6 +202,11 @@ function swap(tx: SetTransaction, indexKey: Uint8Array, copies: ReadonlyMap<stri
     tx.removeBlob(blob);
     swapped.add(blobText(blob));
   }
-  if (swapped.size > 0) tx.put(indexKey, withBlobs(indexKey, entry.value, (blob) => copies.get(blobText(blob))), entry.payload);
+  if (swapped.size > 0)
+    tx.put(
+      indexKey,
+      withBlobs(indexKey, entry.value, (blob) => copies.get(blobText(blob))),
+      entry.payload,
+    );
   return swapped;
 }
