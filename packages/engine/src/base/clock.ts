@@ -37,6 +37,12 @@ function wait(ms: number, signal: AbortSignal | undefined, keepsAlive: boolean):
   });
 }
 
+/** Keeps the process alive until the answer is called: for work somebody waits for that rests now and then. */
+export function keepAlive(): () => void {
+  const timer = setInterval(() => undefined, 2 ** 30);
+  return () => clearInterval(timer);
+}
+
 /** A clock that stands still until it is told to move; `sleep` advances it, and `rest` ends only with its signal. For tests and simulations. */
 export function createManualClock(startMs = Date.UTC(2026, 0, 1)): Clock & { advance(ms: number): void; set(ms: number): void } {
   let wallMs = startMs;

@@ -360,10 +360,13 @@ export class StoreDrives {
 
   /**
    * Which of the drives that are not there was to be where, when the settings leave no doubt: as many empty directories as drives are missing,
-   * and a drive of the store at every other path.
+   * and a drive of the store at every other path; or one drive missing and one path without a drive, whatever is there.
    */
   #guessHomes({ emptyPaths, missing, members }: OpenedDrives): void {
     const lost = this.#label.sets.flatMap((set) => set.drives.filter((id, ordinal) => !members.has(id) && !hasLeft(set, ordinal)));
+    const held = new Set([...members.values()].map(({ path }) => path));
+    const vacant = [...this.places.keys()].filter((path) => !held.has(path));
+    if (lost.length === 1 && vacant.length === 1) this.held.noteHome(lost[0] as DriveId, vacant[0] as string);
     if (emptyPaths.length !== lost.length || missing.length > 0) return;
     for (const [i, id] of lost.entries()) this.held.noteHome(id, emptyPaths[i] as string);
   }

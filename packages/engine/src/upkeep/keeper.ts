@@ -71,14 +71,19 @@ export class Keeper {
   /** Does everything there is to do now: until no task finds anything more. */
   round(signal: AbortSignal): Promise<void> {
     const either = signal === this.#stopping.signal ? signal : AbortSignal.any([signal, this.#stopping.signal]);
-    const done = this.#working.then(async () => {
+    return this.alone(async () => {
       for (let at = 0; at < this.#parts.tasks.length && !either.aborted; ) {
         const task = this.#parts.tasks[at] as UpkeepTask;
         const again = await this.#guard(task.name, () => task.run(either));
         at = again === true && at > 0 ? 0 : at + 1;
       }
     });
-    this.#working = done;
+  }
+
+  /** Runs work while no round is under way. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#working.then(work);
+    this.#working = done.catch(() => undefined);
     return done;
   }
 

@@ -71,7 +71,7 @@ export class DriveChanges {
       const done = typeof marked === "string" ? await this.moveKeys(pacer, signal) : (await this.#drain(marked, pacer, signal)) === "left";
       if (done) return;
       await heal(signal);
-      await clock.rest(retryMs, signal);
+      await clock.sleep(retryMs, signal);
     }
   }
 

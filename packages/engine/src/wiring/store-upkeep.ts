@@ -1,17 +1,17 @@
 /**
  * The upkeep of an open store: its tasks in the order of their importance, done in the background by the keeper or on demand.
  */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, keepAlive } from "../base/clock.ts";
 import { throwIfAborted } from "../base/errors.ts";
 import type { ObjectUpkeep } from "../object/object-upkeep.ts";
-import type { ReprotectProgress } from "../object/reprotect.ts";
+import type { RecodePacked, ReprotectProgress } from "../object/reprotect.ts";
 import { isMisplacedBlob } from "../set/blob-facts.ts";
 import type { CompactionReport } from "../set/compact-set.ts";
 import type { ErasureProfile } from "../set/erasure-set.ts";
 import type { CheckFinding } from "../set/finding.ts";
 import { type HealProgress, healSet, needsHealing } from "../set/heal-set.ts";
 import type { OpenSet } from "../set/open-erasure-set.ts";
-import type { Pacer } from "../set/pace.ts";
+import { type Pacer, unhurried } from "../set/pace.ts";
 import { recodeSet } from "../set/recode-set.ts";
 import type { ResolvedUpkeep } from "../store/settings.ts";
 import type { StoreDrives } from "../store/store-drives.ts";
@@ -123,22 +123,37 @@ export class StoreUpkeep {
 
   /** Looks at the drives, then does everything that is due, as fast as it goes. */
   async maintain(signal: AbortSignal): Promise<void> {
-    await this.#parts.watcher.look();
+    await this.waitFor(async () => {
+      await this.#parts.watcher.look();
+      await this.#keeper.round(signal);
+      throwIfAborted(signal);
+    });
+  }
+
+  /** Somebody waits for `work`: until it is over upkeep hurries and the process stays alive. */
+  async waitFor<T>(work: () => Promise<T>): Promise<T> {
+    const letGo = keepAlive();
     this.#awaited++;
     try {
-      await this.#keeper.round(signal);
+      return await work();
     } finally {
       this.#awaited--;
+      letGo();
     }
-    throwIfAborted(signal);
   }
 
   /** Makes what drives lack, as fast as it goes. */
-  async rebuild(options: RebuildOptions = {}): Promise<RebuildReport> {
-    await this.#parts.watcher.look();
+  rebuild(options: RebuildOptions = {}): Promise<RebuildReport> {
+    return this.waitFor(async () => {
+      await this.#parts.watcher.look();
+      return this.#keeper.alone(() => this.#healAll(options));
+    });
+  }
+
+  async #healAll(options: RebuildOptions): Promise<RebuildReport> {
     const report = { healed: [] as string[], left: [] as string[], problems: 0, writtenBytes: 0 };
     for (const set of this.#parts.drives.sets) {
-      const one = await this.#heal(set, this.#hurried(), options);
+      const one = await this.#heal(set, options);
       report.healed.push(...one.healed);
       report.left.push(...one.left);
       report.problems += one.problems;
@@ -148,10 +163,12 @@ export class StoreUpkeep {
   }
 
   /** Compacts every set now. */
-  async compact(options: { readonly signal?: AbortSignal | undefined; readonly target?: number } = {}): Promise<CompactionReport[]> {
-    const reports: CompactionReport[] = [];
-    for (const set of this.#parts.drives.sets) reports.push(await this.#compact(set, { pacer: this.#hurried(), ...options }));
-    return reports;
+  compact(options: { readonly signal?: AbortSignal | undefined; readonly target?: number } = {}): Promise<CompactionReport[]> {
+    return this.waitFor(async () => {
+      const reports: CompactionReport[] = [];
+      for (const set of this.#parts.drives.sets) reports.push(await this.#compact(set, options));
+      return reports;
+    });
   }
 
   /** Looks after a set from now on. */
@@ -176,12 +193,8 @@ export class StoreUpkeep {
   /** Codes what a bucket has another way. */
   reprotect(bucket: string, erasure: ErasureProfile, options: ReprotectStoreOptions = {}): Promise<ReprotectProgress> {
     const { signal, onProgress } = options;
-    return this.#parts.objects.reprotect(bucket, erasure, {
-      pacer: this.#hurried(),
-      signal,
-      onProgress,
-      recodePacked: (set, wanted, recoding) => recodeSet(set as OpenSet, wanted, recoding),
-    });
+    const recodePacked: RecodePacked = (set, wanted, recoding) => recodeSet(set as OpenSet, wanted, recoding);
+    return this.waitFor(() => this.#parts.objects.reprotect(bucket, erasure, { pacer: this.#pacer(undefined), signal, onProgress, recodePacked }));
   }
 
   #tasks(): UpkeepTask[] {
@@ -199,14 +212,14 @@ export class StoreUpkeep {
   async #repairRead(set: OpenSet, signal: AbortSignal): Promise<boolean> {
     const onFinding = ({ place, repaired }: CheckFinding): void =>
       this.#parts.events.tell({ type: "repair", setId: set.id, place, repaired });
-    await this.#repairs.get(set)?.run({ pacer: this.#background(set), signal, onFinding });
+    await this.#repairs.get(set)?.run({ pacer: this.#pacer(set), signal, onFinding });
     return false;
   }
 
   /** Moving and emptying may have to wait for drives or people: not every round looks through everything again. */
   async #goOnMoving(signal: AbortSignal): Promise<boolean> {
     if (this.#isFutile("moving")) return false;
-    const done = await this.#parts.changes().goOn(this.#background(undefined), signal);
+    const done = await this.#parts.changes().goOn(this.#pacer(undefined), signal);
     if (!done) this.#noteFutile("moving");
     return done;
   }
@@ -228,7 +241,7 @@ export class StoreUpkeep {
     await recode(set, {
       wanted,
       rewriteBlobs: (one, options) => objects.rewriteBlobs(one, isMisplacedBlob(one, wanted), options),
-      pacer: this.#background(set),
+      pacer: this.#pacer(set),
       signal,
     });
     return false;
@@ -240,7 +253,7 @@ export class StoreUpkeep {
     if (settings.abandonedUploadsMs === 0 || nowMs - this.#collectedMs < collectEveryMs) return false;
     const { uploads } = await objects.collectUploads({
       idleSinceMs: clock.nowMs() - settings.abandonedUploadsMs,
-      pacer: this.#background(undefined),
+      pacer: this.#pacer(undefined),
       signal,
     });
     this.#collectedMs = nowMs;
@@ -251,7 +264,7 @@ export class StoreUpkeep {
   async #scrub(set: OpenSet, signal: AbortSignal): Promise<boolean> {
     const { scrubEveryMs: everyMs } = this.#parts.settings;
     if (everyMs === 0 || !set.status().writable || needsHealing(set)) return false;
-    const state = await scrubTurn(set, { everyMs, budgetMs: scrubTurnMs, pacer: this.#background(set), signal });
+    const state = await scrubTurn(set, { everyMs, budgetMs: scrubTurnMs, pacer: this.#pacer(set), signal });
     if (state?.finishedMs === undefined) return false;
     const { faults, repaired, unrepairable } = state;
     this.#parts.events.tell({ type: "scrub", setId: set.id, faults, repaired, unrepairable });
@@ -266,18 +279,18 @@ export class StoreUpkeep {
 
   async #healInBackground(set: OpenSet, signal: AbortSignal): Promise<boolean> {
     if (!needsHealing(set) || this.#isFutile(set)) return false;
-    const { healed, left } = await this.#heal(set, this.#background(set), { signal });
+    const { healed, left } = await this.#heal(set, { signal });
     if (left.length > 0 && healed.length === 0) this.#noteFutile(set);
     return healed.length > 0;
   }
 
-  async #heal(set: OpenSet, pacer: Pacer, options: RebuildOptions): Promise<RebuildReport> {
+  async #heal(set: OpenSet, options: RebuildOptions): Promise<RebuildReport> {
     const { events } = this.#parts;
     const nothing = { healed: [], left: [], problems: 0, writtenBytes: 0 };
     if (!needsHealing(set)) return nothing;
     const counts = { problems: 0, writtenBytes: 0 };
     events.tell({ type: "rebuild", setId: set.id, phase: "started", repaired: 0, failed: 0, bytes: 0 });
-    const healing = healSet(set, { pacer, signal: options.signal });
+    const healing = healSet(set, { pacer: this.#pacer(set), signal: options.signal });
     try {
       for (;;) {
         const step = await healing.next();
@@ -302,33 +315,28 @@ export class StoreUpkeep {
   async #compactInBackground(set: OpenSet, signal: AbortSignal): Promise<boolean> {
     const target = this.#parts.settings.spaceAmplification;
     if (needsHealing(set) || !set.status().writable || !needsCompaction(set, { target })) return false;
-    const { victims } = await this.#compact(set, { pacer: this.#background(set), signal, target });
+    const { victims } = await this.#compact(set, { signal, target });
     return victims.length > 0;
   }
 
   async #compact(set: OpenSet, options: Parameters<typeof runCompaction>[1]): Promise<CompactionReport> {
     const wanted = this.#parts.objects.wantedProfile;
-    const report = await runCompaction(set, { profileOf: ({ key }) => wanted(key) ?? set.profile, ...options });
+    const report = await runCompaction(set, { pacer: this.#pacer(set), profileOf: ({ key }) => wanted(key) ?? set.profile, ...options });
     const { victims, bytesFreed, bytesMoved } = report;
     if (victims.length > 0) this.#parts.events.tell({ type: "compaction", setId: set.id, packs: victims.length, bytesFreed, bytesMoved });
     return report;
   }
 
-  /** A pacer for a set's work that nobody waits for; while somebody does, it hurries. */
-  #background(set: OpenSet | undefined): Pacer {
+  /** A pacer for a set's work: slow enough to be in nobody's way, and as fast as it goes while somebody waits. */
+  #pacer(set: OpenSet | undefined): Pacer {
     const { clock, settings, drives } = this.#parts;
     const owner = set ?? drives.sets[0];
-    if (this.#awaited > 0 || owner === undefined) return this.#hurried();
-    let bandwidth = this.#bandwidths.get(owner);
+    let bandwidth = owner === undefined ? undefined : this.#bandwidths.get(owner);
     if (bandwidth === undefined) {
       bandwidth = new Bandwidth(clock, settings.rateBytes);
-      this.#bandwidths.set(owner, bandwidth);
+      if (owner !== undefined) this.#bandwidths.set(owner, bandwidth);
     }
-    return createPacer({ clock, bandwidth, duty: backgroundDuty });
-  }
-
-  /** A pacer for work somebody has asked for. */
-  #hurried(): Pacer {
-    return createPacer({ clock: this.#parts.clock });
+    const paced = createPacer({ clock, bandwidth, duty: backgroundDuty });
+    return { spend: (bytes, signal) => (this.#awaited > 0 ? unhurried : paced).spend(bytes, signal) };
   }
 }

@@ -73,7 +73,7 @@ export class WiredStore implements Store {
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     checkOpen(this.#wiring.life);
-    return verifyStore(this.#wiring.drives.sets, options);
+    return this.#wiring.upkeep.waitFor(() => verifyStore(this.#wiring.drives.sets, options));
   }
 
   async rebuild(options?: RebuildOptions): Promise<RebuildReport> {
