@@ -12,7 +12,7 @@ import { countResults } from "./test-results.mjs";
 /** Each part with the files of packages/engine it consists of. @type {Record<string, readonly string[]>} */
 const parts = {
   "crash points": ["test/crash-points.test.ts", "src/set/recovery.test.ts", "src/set/recovery-cases.test.ts"],
-  histories: ["test/histories.test.ts", "test/model.test.ts"],
+  histories: ["test/histories.test.ts", "test/histories-wide.test.ts", "test/model.test.ts"],
   linearizability: ["test/linearizability.test.ts"],
   determinism: ["test/determinism.test.ts"],
   "loss patterns": ["test/loss-patterns.test.ts"],

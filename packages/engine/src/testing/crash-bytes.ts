@@ -145,10 +145,26 @@ function resized(content: Uint8Array, length: number): Uint8Array {
   return result;
 }
 
-/** A copy with `bytes` in place; a hole before them is zeros. */
+/** How far each buffer is used: what lies beyond belongs to nobody yet. */
+const used = new WeakMap<ArrayBufferLike, number>();
+
+/**
+ * The content with `bytes` in place; a hole before them is zeros. What was handed out before does not change: bytes are added in place only
+ * behind everything that shares the buffer.
+ */
 function written(content: Uint8Array, position: number, bytes: Uint8Array): Uint8Array {
-  const result = new Uint8Array(Math.max(content.byteLength, position + bytes.byteLength));
+  const size = Math.max(content.byteLength, position + bytes.byteLength);
+  const { buffer } = content;
+  const isLast = content.byteOffset === 0 && used.get(buffer) === content.byteLength;
+  if (isLast && position >= content.byteLength && size <= buffer.byteLength) {
+    const result = new Uint8Array(buffer, 0, size);
+    result.set(bytes, position);
+    used.set(buffer, size);
+    return result;
+  }
+  const result = new Uint8Array(new ArrayBuffer(2 * size), 0, size);
   result.set(content);
   result.set(bytes, position);
+  used.set(result.buffer, size);
   return result;
 }

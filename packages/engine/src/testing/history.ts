@@ -2,9 +2,10 @@
  * One random history of a whole store against the reference: operations, several at a time, on few keys; drives lost and returned, bits
  * flipped, errors, full and stuck drives; restarts, with and without power cuts; jumps of the clock.
  *
- * Faults keep within what the store stands: they strike only the history's victims, drawn at its start, as many as `survive`. So nothing
- * may ever be unreadable, and every read must give the value acknowledged last. Writes may be refused while drives are lost; what is refused
- * must not have happened. With the same seed the same things happen.
+ * Faults keep within what the store stands: they strike only the victims of the moment, as many as `survive`. Victims are drawn anew only
+ * when the store says, after its faults have ended and upkeep has run, that every drive holds everything: then any others may be struck. So
+ * nothing may ever be unreadable, and every read must give the value acknowledged last. Writes may be refused while drives are lost; what is
+ * refused must not have happened. With the same seed the same things happen.
  */
 
 import { isHoldfastError } from "../base/errors.ts";
@@ -27,6 +28,12 @@ const shapes: readonly (CrashShape & { readonly victims: number })[] = [
 const keys = ["a", "a/b", "b", "c", "d", "dir/1", "dir/2", "\u{1f600}"];
 const buckets = ["crash-bucket", "versioned-bucket"];
 
+/** How many drives the store of a history has. */
+export function drivesOfHistory(seed: number): number {
+  const { data, parity } = (shapes[seed % shapes.length] as (typeof shapes)[number]).erasure;
+  return data + parity;
+}
+
 /** What happened in a history. */
 export interface HistoryCounts {
   operations: number;
@@ -34,25 +41,27 @@ export interface HistoryCounts {
   restarts: number;
   powerCuts: number;
   faults: number;
+  /** How often everything was whole again. */
+  recuperations: number;
 }
 
 export class History {
-  readonly counts: HistoryCounts = { operations: 0, refused: 0, restarts: 0, powerCuts: 0, faults: 0 };
+  readonly counts: HistoryCounts = { operations: 0, refused: 0, restarts: 0, powerCuts: 0, faults: 0, recuperations: 0 };
   readonly #random: ReturnType<typeof createSeededRandom>;
   readonly #lab: CrashLab;
   readonly #seed: number;
-  readonly #victims: readonly number[];
+  readonly #shape: (typeof shapes)[number];
+  #victims: readonly number[] = [];
   #absent: readonly number[] = [];
   #uploads: { readonly bucket: string; readonly key: string; readonly uploadId: string }[] = [];
 
   constructor(seed: number) {
-    const shape = shapes[seed % shapes.length] as (typeof shapes)[number];
-    const drives = shape.erasure.data + shape.erasure.parity;
+    this.#shape = shapes[seed % shapes.length] as (typeof shapes)[number];
+    const { data, parity } = this.#shape.erasure;
     this.#seed = seed;
     this.#random = createSeededRandom(seed);
-    this.#lab = new CrashLab(CrashWorld.create(drives, seed), shape, { seed });
-    const order = Array.from({ length: drives }, (_, i) => i).sort(() => this.#random.below(2) - 0.5);
-    this.#victims = order.slice(0, shape.victims);
+    this.#lab = new CrashLab(CrashWorld.create(data + parity, seed), this.#shape, { seed });
+    this.#drawVictims();
   }
 
   /** Runs a history of so many operations and ends it with everything there, whole and then empty. @throws what was found wrong */
@@ -63,8 +72,10 @@ export class History {
     while (this.counts.operations < operations) {
       await this.#operateTogether(1 + this.#random.below(4));
       await this.#maybeFault();
-      if (this.#random.below(12) === 0) await this.#restart();
+      if (this.#random.below(24) === 0) await this.#restart();
       if (this.#random.below(10) === 0) this.#jump();
+      if (this.#random.below(30) === 0) await this.#upkeep();
+      if (this.#random.below(60) === 0) await this.#recuperate();
     }
     await this.#end();
   }
@@ -198,6 +209,53 @@ export class History {
     const drive = this.#lab.world.drives[number] as CrashDrive;
     const files = drive.fileNames.filter((name) => name.includes("/"));
     if (files.length > 0) drive.rot(this.#pick(files), this.#random.below(2 ** 31));
+  }
+
+  #drawVictims(): void {
+    const { data, parity } = this.#shape.erasure;
+    const order = Array.from({ length: data + parity }, (_, i) => ({ i, at: this.#random.below(1000) })).sort((a, b) => a.at - b.at);
+    this.#victims = order.slice(0, this.#shape.victims).map(({ i }) => i);
+  }
+
+  // -- upkeep
+
+  /** Some upkeep, perhaps beside operations. */
+  async #upkeep(): Promise<void> {
+    const { store } = this.#lab;
+    const work = [() => store.maintain(), () => store.compact(), () => store.rebuild(), () => store.verify()][
+      this.#random.below(4)
+    ] as () => Promise<unknown>;
+    const working = work().catch((error: unknown) => {
+      if (!isHoldfastError(error) || !["unavailable", "exhausted"].includes(error.kind)) throw error;
+    });
+    if (this.#random.below(2) === 0) await this.#operateTogether(3);
+    await this.#withTime(working);
+  }
+
+  /** All faults end, a lost drive may come back empty, and upkeep makes everything whole: then other drives may be struck. */
+  async #recuperate(): Promise<void> {
+    for (const number of this.#victims) {
+      if (this.#absent.includes(number)) continue;
+      this.#lab.drive(number).setFaults();
+      this.#lab.drive(number).comeBack();
+    }
+    if (this.#absent.length > 0) return;
+    if (!(await this.#becomesWhole())) return;
+    this.counts.recuperations++;
+    this.#drawVictims();
+  }
+
+  async #becomesWhole(): Promise<boolean> {
+    const { store } = this.#lab;
+    for (let round = 0; round < 3; round++) {
+      await this.#withTime(store.maintain());
+      await this.#withTime(store.rebuild());
+      const { faults } = await this.#withTime(store.verify());
+      const { sets } = await store.status();
+      const isWhole = sets.every(({ drives }) => drives.every(({ whole, state }) => whole && state === "online"));
+      if (isWhole && faults === 0) return true;
+    }
+    return false;
   }
 
   // -- restarts
