@@ -214,7 +214,8 @@ class KeptIndex implements OrderedIndex, IndexRenewal {
     this.#file = file;
     this.#damage = undefined;
     this.#flushedWrites = undefined;
-    await this.#mark(undefined);
+    // Where it cannot be marked, the next opening makes it once more.
+    await this.#mark(undefined).catch(() => undefined);
     await old.close().catch(() => undefined);
     await removeFiles(this.#directory, file);
   }

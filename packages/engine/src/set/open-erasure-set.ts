@@ -2,7 +2,7 @@
  * Opens a set: recovers its log, brings its index to the log's end, and answers for it until it is closed.
  */
 import { setMaxListeners } from "node:events";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Compute } from "../compute/compute.ts";
 import { BlobStore } from "./blob-store.ts";
@@ -36,6 +36,7 @@ import { readPackedPayload } from "./read-packed.ts";
 import { ReadFaults } from "./read-faults.ts";
 import type { ReadCounters, ReadTools } from "./read-tools.ts";
 import { type RecoveredLog, recoverLog } from "./recover-log.ts";
+import { renewIndex } from "./renew-index.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
 import { sealLongTail } from "./seal-pack.ts";
 import type { SetContext } from "./set-context.ts";
@@ -156,8 +157,10 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   const committer = new Committer(context, tail, { space });
   if (readOnly !== undefined) committer.refuseWrites(readOnly);
   const set = new LocalErasureSet(context, { committer, blobs, reads, log });
+  const { renewal } = context.index;
+  if (renewal !== undefined) renewal.onDamage = (error) => set.noteIndexDamage(error);
   if (readOnly === undefined) {
-    blobs.removeLeftovers();
+    set.removeLeftovers();
     set.inBackground(() => context.retired.settle(context));
     // Drives that were away are the owner's to heal, when it wants to; after an unclean end there is little to do, and it always ends.
     const here = new Set(unclean.filter((member) => member.state === "online"));
@@ -186,6 +189,7 @@ class LocalErasureSet implements OpenSet {
   readonly #foundLast: KnownPack | undefined;
   readonly #reads = new Set<PackedRead>();
   #background: Promise<void> = Promise.resolve();
+  #renewing: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
   #upkeep: Promise<unknown> = Promise.resolve();
   #isUpkeepOver = false;
@@ -225,6 +229,31 @@ class LocalErasureSet implements OpenSet {
   inBackground(work: (signal: AbortSignal) => Promise<void>): void {
     const { signal } = this.#stopping;
     this.#background = this.#background.then(() => work(signal)).catch(() => undefined);
+  }
+
+  /** The index is made anew from the packs; until that is done reads fail, and writes go to the log alone. */
+  noteIndexDamage(damage: HoldfastError): void {
+    const { hooks, index } = this.context;
+    hooks.onIndex?.({ phase: "damaged", reason: damage.message });
+    this.#renewing = this.#renewing.then(async () => {
+      if (index.renewal?.damage === undefined) return;
+      try {
+        await renewIndex(this, { signal: this.#stopping.signal });
+        hooks.onIndex?.({ phase: "renewed", reason: undefined });
+        this.removeLeftovers();
+      } catch (error) {
+        if (!isHoldfastError(error, "ABORTED", "STORE_CLOSED")) hooks.onIndex?.({ phase: "failed", reason: (error as Error).message });
+      }
+    });
+  }
+
+  /** Where the index is found damaged, this is done when it has been made anew. */
+  removeLeftovers(): void {
+    try {
+      this.#blobs.removeLeftovers();
+    } catch (error) {
+      if (!isHoldfastError(error, "INDEX_DAMAGED")) throw error;
+    }
   }
 
   async attach(ordinal: number, joining: JoiningDrive): Promise<void> {
@@ -383,6 +412,7 @@ class LocalErasureSet implements OpenSet {
     const { context } = this;
     const committer = this.#committer;
     this.#stopping.abort(closedError());
+    await this.#renewing;
     await this.#blobs.endWrites();
     await committer.settled();
     await committer.drain();
@@ -399,7 +429,12 @@ class LocalErasureSet implements OpenSet {
       const { epoch, firstSequence, committedSequence, pack, position } = committer.tail;
       await writeStates(context, { epoch, firstSequence, clean: { lastSequence: committedSequence, pack, position } });
     }
-    await context.index.flush();
+    // A drive that answers late may change its state yet: nobody is told any more.
+    context.hooks.onDriveState = undefined;
+    await context.index.flush().catch((error: unknown) => {
+      // The next opening makes it anew.
+      if (!isHoldfastError(error, "INDEX_DAMAGED")) throw error;
+    });
     await context.index.close();
     await Promise.all(context.members.map((member) => member.close()));
   }

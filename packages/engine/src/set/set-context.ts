@@ -25,10 +25,18 @@ export type ReadFault =
   /** A shard at this position of a pack. */
   { readonly kind: "packed"; readonly pack: number; readonly position: number } | { readonly kind: "blob"; readonly location: BlobLocation };
 
+/** What has become of a set's index. */
+export interface IndexHappening {
+  /** `damaged`: reads fail until it is `renewed`; `failed`: it could not be, and only opening the store again makes it anew. */
+  readonly phase: "damaged" | "renewed" | "failed";
+  readonly reason: string | undefined;
+}
+
 /** Who is told of what happens in a set. Listeners must not throw. */
 export interface SetHooks {
   onDriveState?: ((transition: MemberTransition) => void) | undefined;
   onReadFault?: ((fault: ReadFault) => void) | undefined;
+  onIndex?: ((happening: IndexHappening) => void) | undefined;
   /** Called for every batch when it is committed, in order. */
   readonly onCommitted: Set<(batch: Batch) => void>;
 }

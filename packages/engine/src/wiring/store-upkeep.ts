@@ -183,11 +183,24 @@ export class StoreUpkeep {
       if (to === "failed" || to === "suspect") void watcher.look();
       this.retry();
     };
+    this.#tellOfIndex(set);
     for (const { id: driveId, drive, state, reason, isWhole, hasLeft } of members) {
       if (hasLeft) continue;
       if (!isWhole) noteNarrow(set);
       if (state !== "online") events.tell({ type: "drive", setId, driveId, location: drive?.location, from: "online", to: state, reason });
     }
+  }
+
+  #tellOfIndex({ context: { hooks, index, id: setId } }: OpenSet): void {
+    const { events } = this.#parts;
+    hooks.onIndex = (happening) => {
+      events.tell({ type: "index", setId, ...happening });
+      this.retry();
+    };
+    const found = index.renewal?.found;
+    if (found === undefined) return;
+    events.tell({ type: "index", setId, phase: "damaged", reason: found.message });
+    events.tell({ type: "index", setId, phase: "renewed", reason: undefined });
   }
 
   /** Codes what a bucket has another way. */
