@@ -144,3 +144,87 @@ describe.each(Object.entries(spoilers))("a closed index with %s", (_, spoilFile)
     tally("spoilt indexes", trials);
   });
 });
+
+/** Spoils the value of every entry, current or not, whose key holds this text. */
+function spoilValuesOf(text: string): number {
+  const bytes = readFileSync(indexFile());
+  let found = 0;
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+    spoil(at + text.length + 24, Uint8Array.of((bytes[at + text.length + 24] as number) ^ 0x10));
+    found++;
+  }
+  return found;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("an index that is spoilt while the store is open", () => {
+  const key = "a-key-that-stands-out";
+
+  it("fails reads until it has been made anew, and keeps every write", async () => {
+    const expected = await make();
+    const events: StoreEvent[] = [];
+    const store = await place.open(settings, { onEvent: (event) => events.push(event) });
+    const plain = store.bucket("plain");
+    await plain.put(key, "here");
+    expected.bodies.set(key, Buffer.from("here"));
+    await until(() => readFileSync(indexFile()).includes(key));
+    expect(spoilValuesOf(key)).toBeGreaterThan(0);
+    const writes = Array.from({ length: 30 }, (_, i) => plain.put(`k${i}`, patterned(50, i)).catch((error: unknown) => error));
+    await expect(plain.get(key)).rejects.toMatchObject({ code: "INDEX_DAMAGED", kind: "data" });
+    const outcomes = await Promise.all(writes);
+    for (const [i, outcome] of outcomes.entries()) {
+      if (isHoldfastError(outcome)) expect(outcome.code).toBe("INDEX_DAMAGED");
+      else expected.bodies.set(`k${i}`, patterned(50, i));
+    }
+    await until(() => events.some((event) => event.type === "index" && event.phase === "renewed"));
+    expect(events.filter(({ type }) => type === "index")).toMatchObject([{ phase: "damaged" }, { phase: "renewed" }]);
+    expect(await (await plain.get(key)).text()).toBe("here");
+    await plain.put("after", "it");
+    expected.bodies.set("after", Buffer.from("it"));
+    expect(await ask(store, expected)).toBe(0);
+    await store.close();
+    let replayed = 0;
+    const again = await place.open(settings, { onRecovery: () => replayed++ });
+    expect(replayed).toBe(0);
+    expect(await ask(again, expected)).toBe(0);
+    expect((await again.verify()).faults).toBe(0);
+    await again.close();
+  });
+
+  it("is made anew by the next opening when the store is closed at once", async () => {
+    const expected = await make();
+    const store = await place.open(settings);
+    await store.bucket("plain").put(key, "here");
+    expected.bodies.set(key, Buffer.from("here"));
+    await until(() => readFileSync(indexFile()).includes(key));
+    spoilValuesOf(key);
+    await expect(store.bucket("plain").get(key)).rejects.toMatchObject({ code: "INDEX_DAMAGED" });
+    await store.close();
+    const again = await place.open(settings);
+    expect(await ask(again, expected)).toBe(0);
+    await again.close();
+  });
+});
+
+describe("a closed index", () => {
+  it("of an older state, with or without its checkpoint, is not taken for the last one", async () => {
+    const expected = await make();
+    const folder = join(place.drive(1), "index");
+    for (const name of ["index.lmdb", "checkpoint.json"]) copyFileSync(join(folder, name), join(place.folder, name));
+    const store = await place.open(settings);
+    await store.bucket("plain").put("newer", "one");
+    await store.bucket("plain").delete("k1");
+    expected.bodies.set("newer", Buffer.from("one"));
+    expected.bodies.delete("k1");
+    await store.close();
+    for (const names of [["index.lmdb"], ["index.lmdb", "checkpoint.json"]]) {
+      for (const name of names) copyFileSync(join(place.folder, name), join(folder, name));
+      const again = await place.open(settings);
+      expect(await ask(again, expected)).toBe(0);
+      await again.close();
+    }
+  });
+});
