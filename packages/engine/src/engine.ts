@@ -16,7 +16,7 @@ import { StoreUpkeep } from "./wiring/store-upkeep.ts";
 import { topologyState, wireObjects } from "./wiring/wire-objects.ts";
 import { checkOpen, WiredStore } from "./wiring/wired-store.ts";
 
-export type { RecoveryProgress, SetSpace, Store, StoreComponents, StoreStatus } from "./wiring/store.ts";
+export type { RecoveryProgress, Store, StoreComponents, StoreStatus } from "./wiring/store.ts";
 
 /**
  * Opens the store that lives on the given drives, or makes one there when all of them are empty.

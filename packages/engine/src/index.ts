@@ -42,7 +42,7 @@ export type { ObjectTags } from "./object/validate-tags.ts";
 export type { CheckFinding } from "./set/finding.ts";
 export type { ErasureProfile } from "./set/erasure-set.ts";
 export type { MemberState } from "./set/member.ts";
-export type { DriveStatus, SetStatus } from "./set/open-erasure-set.ts";
+export type { DriveStatus, SetStatus } from "./set/open-set.ts";
 export type { ReadCounters } from "./set/read-tools.ts";
 export type { DriveAccess, DriveLook } from "./store/drive-access.ts";
 export type { WrapDrive } from "./store/find-drives.ts";

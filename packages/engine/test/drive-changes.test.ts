@@ -2,7 +2,7 @@
 import { rename } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { healSet } from "../src/set/heal-set.ts";
-import type { OpenSet } from "../src/set/open-erasure-set.ts";
+import type { OpenSet } from "../src/set/open-set.ts";
 import { unhurried } from "../src/set/pace.ts";
 import { addDrives } from "../src/store/add-drives.ts";
 import { drainPlace, endMoving, markDraining } from "../src/store/drain-drives.ts";

@@ -13,7 +13,7 @@ import type { CodeKernel, CodeShape } from "../src/codec/kernel.ts";
 import { referenceKernel } from "../src/codec/reference-kernel.ts";
 import type { Drive } from "../src/drive/drive.ts";
 import type { BlobLocation, PackedPayload } from "../src/set/erasure-set.ts";
-import type { OpenSet } from "../src/set/open-erasure-set.ts";
+import type { OpenSet } from "../src/set/open-set.ts";
 import { interceptDrive } from "../src/testing/intercept-drive.ts";
 import { tally } from "../src/testing/tally.ts";
 import { patterned } from "../src/testing/temporary-store.ts";

@@ -6,7 +6,7 @@ import { createSeededRandom } from "../base/random.ts";
 import { KiB } from "../base/units.ts";
 import { computeDigest, type DigestName } from "../codec/digest.ts";
 import { parseShardFileName } from "../format/blob-name.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { CrashWorld } from "../testing/crash-drive.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { Bucket } from "./bucket.ts";

@@ -10,7 +10,7 @@ import { isHoldfastError } from "../base/errors.ts";
 import { createSeededRandom, type Random } from "../base/random.ts";
 import { KiB } from "../base/units.ts";
 import { computeDigest, type DigestName } from "../codec/digest.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { CrashWorld } from "../testing/crash-drive.ts";
 import { checkLinearizability, HistoryRecorder, type RegisterCall } from "../testing/linearizability.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";

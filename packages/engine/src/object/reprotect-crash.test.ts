@@ -6,7 +6,7 @@ import { computeDigest, type DigestName } from "../codec/digest.ts";
 import { parseShardFileName } from "../format/blob-name.ts";
 import { decodePackedLocation } from "../format/packed-location.ts";
 import { blobFacts } from "../set/blob-facts.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { recodeSet } from "../set/recode-set.ts";
 import { CrashWorld } from "../testing/crash-drive.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";

@@ -7,7 +7,7 @@ import { CrashWorld } from "../testing/crash-drive.ts";
 import { bodyOf, errorOf, expectBodies, put, putBlob, read, readBlob, remove } from "../testing/set-operations.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 const profile = { data: 4, parity: 2 };
 const settings = { packBytesMax: 12 * KiB, batchOperationsMax: 3, stripeBytes: 16 * KiB };

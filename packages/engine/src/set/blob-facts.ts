@@ -1,7 +1,7 @@
 import { decodeBlobLocation } from "../format/blob-location.ts";
 import { participants } from "../format/layout.ts";
 import type { BlobLocation } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { WantedProfile } from "./recode-set.ts";
 
 /** How a blob is coded and where its shards lie. */

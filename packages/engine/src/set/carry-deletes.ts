@@ -7,7 +7,7 @@ import { packsFolder, parsePackFileName } from "../format/pack-name.ts";
 import { decodeRecords } from "../format/records.ts";
 import { markKey } from "./index-entry.ts";
 import { recordBytes } from "./measure-packs.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { type Pacer, unhurried } from "./pace.ts";
 
 /** Deletes in one commit. */

@@ -24,7 +24,7 @@ import { compactSet } from "./compact-set.ts";
 import type { SetEntry } from "./erasure-set.ts";
 import { measurePacks } from "./measure-packs.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 const profile = { data: 2, parity: 1 };
 const settings = { packBytesMax: 16 * KiB, packRecordsBytesMax: 4 * KiB, batchOperationsMax: 4 };

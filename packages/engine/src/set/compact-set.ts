@@ -21,7 +21,7 @@ import type { ErasureProfile } from "./erasure-set.ts";
 import { markKey } from "./index-entry.ts";
 import { measurePacks } from "./measure-packs.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { packFacts } from "./pack-facts.ts";
 import { type CompactionGoal, planCompaction } from "./plan-compaction.ts";

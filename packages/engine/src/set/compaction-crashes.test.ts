@@ -10,7 +10,7 @@ import { CrashWorld } from "../testing/crash-drive.ts";
 import { CrashWorkload } from "../testing/crash-workload.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";
 import { compactSet } from "./compact-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 const goal = { target: 1.1, slackBytes: 2 * KiB };
 

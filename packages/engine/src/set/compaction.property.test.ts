@@ -17,7 +17,7 @@ import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import { compactSet } from "./compact-set.ts";
 import type { BlobLocation, PackedPayload, SetEntry } from "./erasure-set.ts";
 import { measurePacks } from "./measure-packs.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 type Step =
   | { readonly do: "put"; readonly keys: readonly number[]; readonly length: number }

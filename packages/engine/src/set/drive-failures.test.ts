@@ -6,7 +6,7 @@ import type { Drive } from "../drive/drive.ts";
 import { createFaultDrive, type FaultDrive } from "../testing/fault-drive.ts";
 import { bodyOf, errorOf, expectBodies, keyOf, namesOf, put, read } from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 const profile = { data: 4, parity: 2 };
 

@@ -5,7 +5,7 @@ import { decodePackedLocation } from "../format/packed-location.ts";
 import type { Batch } from "./batch.ts";
 import type { ErasureSet, PackedPayload } from "./erasure-set.ts";
 import { liveBlobRange } from "./index-entry.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { type Pacer, unhurried } from "./pace.ts";
 import { firstKey, visitSlice } from "./visit-slice.ts";
 

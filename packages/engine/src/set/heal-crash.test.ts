@@ -6,7 +6,7 @@ import { heal } from "../testing/heal.ts";
 import { bodyOf, put, putBlob, read, readBlob, remove } from "../testing/set-operations.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 const profile = { data: 2, parity: 1 };
 const settings = { packBytesMax: 4 * KiB, stripeBytes: 4 * KiB };

@@ -10,7 +10,7 @@ import { shardGeometry } from "../format/shard-geometry.ts";
 import type { BlobLocation } from "./erasure-set.ts";
 import { decodeEntry, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { listPacks, readTrailer } from "./pack-entries.ts";
 

@@ -11,7 +11,7 @@ import { bodyOf, put, putBlob, read, readBlob, remove, removeBlob } from "../tes
 import { createSetDrives, initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
 import { healSet } from "./heal-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { unhurried } from "./pace.ts";
 
 const profile = { data: 4, parity: 2 };

@@ -17,7 +17,7 @@ import { packFileName, packsFolder, parsePackFileName } from "../format/pack-nam
 import type { CheckFinding, RepairStep } from "./finding.ts";
 import { blobsLacking, type LackingBlob, type LackingPack, type Patient, packsLacking } from "./heal-list.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { repairBlob } from "./repair-blob.ts";
 import { repairPack } from "./repair-pack.ts";

@@ -8,7 +8,7 @@
 import { packedShape } from "../format/packed-location.ts";
 import type { SetEntry } from "./erasure-set.ts";
 import { sequenceOf } from "./index-entry.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { type Pacer, unhurried } from "./pace.ts";
 import { type PackFacts, packBytes, sealedPacks } from "./pack-facts.ts";
 import { firstKey, visitSlice } from "./visit-slice.ts";

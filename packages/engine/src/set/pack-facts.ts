@@ -1,6 +1,6 @@
 import { trailerBytes } from "../format/footer.ts";
 import { footerEntryBytes } from "./log-tail.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { listPacks, readTrailer } from "./pack-entries.ts";
 import type { SetContext } from "./set-context.ts";
 

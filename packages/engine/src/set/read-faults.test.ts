@@ -10,7 +10,7 @@ import { bodyOf, keyOf, put, putBlob, read, readBlob } from "../testing/set-oper
 import { createSimulatedClock, type SimulatedClock } from "../testing/simulated-clock.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation, PackedPayload } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { ReadFault } from "./set-context.ts";
 
 const profile = { data: 4, parity: 2 };

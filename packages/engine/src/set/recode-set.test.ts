@@ -5,7 +5,7 @@ import { decodePackedLocation } from "../format/packed-location.ts";
 import { bodyOf, expectBodies, keyOf, namesOf, put, remove } from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import { compactSet } from "./compact-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { recodeSet } from "./recode-set.ts";
 
 const profile = { data: 4, parity: 2 };

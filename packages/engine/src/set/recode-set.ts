@@ -1,6 +1,6 @@
 import { participants } from "../format/layout.ts";
 import type { ErasureProfile } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { type Fate, type FoundEntry, type RelogOptions, type RelogProgress, relog } from "./relog.ts";
 
 /** How the payloads of a key are to be coded; the set's own profile when undefined. */

@@ -12,7 +12,7 @@ import { CrashWorkload } from "../testing/crash-workload.ts";
 import { heal } from "../testing/heal.ts";
 import { initSetDrive, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 interface Shape {
   readonly drives: number;

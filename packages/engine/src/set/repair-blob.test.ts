@@ -12,7 +12,7 @@ import { bodyOf, putBlob, readBlob, removeBlob } from "../testing/set-operations
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
 import type { CheckFinding } from "./finding.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { unhurried } from "./pace.ts";
 import { type BlobRequest, repairBlob } from "./repair-blob.ts";
 

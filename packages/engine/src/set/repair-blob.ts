@@ -24,7 +24,7 @@ import type { BlobLocation } from "./erasure-set.ts";
 import type { CheckFinding, RepairStep } from "./finding.ts";
 import { liveBlobKey } from "./index-entry.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { isDriveThere, lockBlob, reluctance } from "./repair-tools.ts";
 import { readWhole } from "./scan-pack.ts";

@@ -2,7 +2,7 @@ import { decodeBlobLocation } from "../format/blob-location.ts";
 import { formatBlobId } from "../format/blob-name.ts";
 import { frameBytes, shardPosition } from "../format/frame.ts";
 import type { RepairStep } from "./finding.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { repairBlob } from "./repair-blob.ts";
 import { repairPack } from "./repair-pack.ts";

@@ -9,7 +9,7 @@ import { bodyOf, expectBodies, put, remove } from "../testing/set-operations.ts"
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { CheckFinding } from "./finding.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { unhurried } from "./pace.ts";
 import { type PackRequest, repairPack } from "./repair-pack.ts";
 

@@ -9,7 +9,7 @@ import { encodeFooter, type FooterEntry, parseFooter } from "../format/footer.ts
 import { driveOfSlot } from "../format/layout.ts";
 import type { CheckFinding, RepairStep } from "./finding.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { type KnownPack, readTrailer } from "./pack-entries.ts";
 import { PackWriter } from "./pack-writer.ts";

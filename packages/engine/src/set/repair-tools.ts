@@ -2,7 +2,7 @@
 import { HoldfastError, throwIfAborted } from "../base/errors.ts";
 import { stateFileName } from "./drive-state.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { SetContext } from "./set-context.ts";
 
 /** Whom to ask first: those known to be whole and quick. */

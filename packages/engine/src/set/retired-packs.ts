@@ -7,14 +7,19 @@
  * was written to any of them before everything live was committed elsewhere, so an opening may go by the lists together, whichever drives it sees.
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
+import type { SetId } from "../base/ids.ts";
 import type { Drive } from "../drive/drive.ts";
 import { packFileName, packsFolder, parsePackFileName } from "../format/pack-name.ts";
 import { encodeRetired, type PackRange, parseRetired } from "../format/retired.ts";
+import type { ErasureProfile } from "./erasure-set.ts";
 import type { Member } from "./member.ts";
 import { countedDrives, witnessThreshold } from "./quorum.ts";
-import type { SetContext } from "./set-context.ts";
 
-type Home = Pick<SetContext, "id" | "members" | "profile">;
+interface Home {
+  readonly id: SetId;
+  readonly members: readonly Member[];
+  readonly profile: ErasureProfile;
+}
 
 const retiredFileName = "retired";
 
@@ -32,7 +37,7 @@ export class RetiredPacks {
   }
 
   /** Reads what the drives say, all together. @throws FORMAT_TOO_NEW */
-  async load(context: Pick<SetContext, "id" | "members">): Promise<void> {
+  async load(context: Pick<Home, "id" | "members">): Promise<void> {
     for (const { drive } of context.members) {
       const bytes = await drive?.readFile(retiredFileName).catch(() => undefined);
       const list = bytes === undefined ? undefined : parseRetired(bytes);
@@ -78,7 +83,7 @@ export class RetiredPacks {
   }
 
   /** Gives a member the list; false when it could not be written. */
-  async #writeToMember(context: Pick<SetContext, "id">, member: Member): Promise<boolean> {
+  async #writeToMember(context: Pick<Home, "id">, member: Member): Promise<boolean> {
     try {
       await member.enqueue((drive) => this.writeTo(context, drive));
       return true;
@@ -89,7 +94,7 @@ export class RetiredPacks {
   }
 
   /** Gives a drive the list, unless it has it already. A drive that joins gets it before it votes. */
-  async writeTo(context: Pick<SetContext, "id">, drive: Drive): Promise<void> {
+  async writeTo(context: Pick<Home, "id">, drive: Drive): Promise<void> {
     if (this.#ranges.length === 0) return;
     const bytes = encodeRetired({ setId: context.id, throughSequence: this.#throughSequence, ranges: this.#ranges });
     const known = await drive.readFile(retiredFileName).catch(() => undefined);

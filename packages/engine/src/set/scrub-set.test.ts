@@ -6,7 +6,7 @@ import { bodyOf, expectBodies, put, putBlob, read, readBlob, remove } from "../t
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation } from "./erasure-set.ts";
 import type { CheckFinding } from "./finding.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { unhurried } from "./pace.ts";
 import { nameOfFault, repairFault } from "./repair-fault.ts";
 import { type ScrubCursor, type ScrubOptions, scrubSet } from "./scrub-set.ts";

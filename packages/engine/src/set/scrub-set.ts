@@ -11,7 +11,7 @@ import type { RepairStep } from "./finding.ts";
 import { keyAfter, liveBlobs } from "./heal-list.ts";
 import { liveBlobKey, liveBlobRange } from "./index-entry.ts";
 import type { Member } from "./member.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { Pacer } from "./pace.ts";
 import { type KnownPack, listPacks, scanEntries } from "./pack-entries.ts";
 import { repairBlob } from "./repair-blob.ts";

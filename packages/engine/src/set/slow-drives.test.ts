@@ -10,7 +10,7 @@ import { bodyOf, errorOf, inPieces, keyOf, put, putBlob, read, readBlob } from "
 import { createSimulatedClock, type SimulatedClock } from "../testing/simulated-clock.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import type { BlobLocation, PackedPayload } from "./erasure-set.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 
 const profile = { data: 4, parity: 2 };
 const big = bodyOf("big", 700_000);

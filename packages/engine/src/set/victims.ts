@@ -1,6 +1,6 @@
 import { packOf } from "../format/packed-location.ts";
 import type { Batch } from "./batch.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import type { PackFacts } from "./pack-facts.ts";
 import type { Fate, FoundEntry } from "./relog.ts";
 

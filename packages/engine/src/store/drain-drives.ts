@@ -10,7 +10,7 @@ import { HoldfastError } from "../base/errors.ts";
 import type { SetId } from "../base/ids.ts";
 import type { LabelSet } from "../format/label.ts";
 import { countOnDrive, DriveUseWatch, isOnDrive } from "../set/drive-use.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { relog } from "../set/relog.ts";
 import { checkNotMoving } from "./add-drives.ts";

@@ -15,7 +15,7 @@ import type { Random } from "../base/random.ts";
 import { encodeLabel, type LabelSet } from "../format/label.ts";
 import { hasRebuildMark, prepareState } from "../set/drive-state.ts";
 import type { Member } from "../set/member.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { openThreshold, witnessThreshold } from "../set/quorum.ts";
 import { labelOf, nextLabelSequence, type StoreLabel } from "./change-label.ts";
 import { checkDistinct } from "./check-distinct.ts";

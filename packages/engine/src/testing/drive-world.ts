@@ -5,7 +5,7 @@ import { systemRandom } from "../base/random.ts";
 import { loadDigests } from "../codec/digest.ts";
 import { openCompute } from "../compute/compute.ts";
 import { thisProcess } from "../drive/lock-drive.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { type BringUpOptions, type BroughtUp, bringUp } from "../store/bring-up.ts";
 import { resolveSettings, type StoreSettings } from "../store/settings.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";

@@ -1,5 +1,5 @@
 import { type HealOptions, type HealOutcome, healSet } from "../set/heal-set.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { unhurried } from "../set/pace.ts";
 
 /** Makes every member of a set whole that is there, as upkeep does; with what became of them. */

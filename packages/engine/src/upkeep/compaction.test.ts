@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createManualClock } from "../base/clock.ts";
 import { KiB } from "../base/units.ts";
 import { measurePacks } from "../set/measure-packs.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { bodyOf, expectBodies, put, remove } from "../testing/set-operations.ts";
 import { createSetDrives, openTestSet } from "../testing/test-set.ts";
 import { needsCompaction, runCompaction } from "./compaction.ts";

@@ -5,7 +5,7 @@
  */
 import type { Batch } from "../set/batch.ts";
 import { type CompactionOptions, type CompactionReport, compactionLimits, compactSet } from "../set/compact-set.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { allowedBytes } from "../set/plan-compaction.ts";
 
 /** Deletes that are worth a look, beside this part of all entries. */

@@ -4,7 +4,7 @@
  */
 import { isHoldfastError } from "../base/errors.ts";
 import type { CheckFinding, RepairStep } from "../set/finding.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { nameOfFault, repairFault } from "../set/repair-fault.ts";
 import type { ReadFault } from "../set/set-context.ts";

@@ -5,7 +5,7 @@
  */
 import { utf8 } from "../base/bytes.ts";
 import { upkeepKey } from "../set/index-entry.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { recodeSet, type WantedProfile } from "../set/recode-set.ts";
 

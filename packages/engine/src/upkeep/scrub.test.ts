@@ -4,7 +4,7 @@ import { KiB } from "../base/units.ts";
 import type { Drive } from "../drive/drive.ts";
 import { packFileName } from "../format/pack-name.ts";
 import type { BlobLocation, PackedPayload } from "../set/erasure-set.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { unhurried } from "../set/pace.ts";
 import { bodyOf, keyOf, put, putBlob, read, readBlob } from "../testing/set-operations.ts";

@@ -5,7 +5,7 @@
 import { fromHex, fromUtf8, toHex, utf8 } from "../base/bytes.ts";
 import { isHoldfastError } from "../base/errors.ts";
 import { upkeepKey } from "../set/index-entry.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { type ScrubCursor, scrubSet } from "../set/scrub-set.ts";
 

@@ -1,5 +1,5 @@
 import type { CheckFinding } from "../set/finding.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { unhurried } from "../set/pace.ts";
 import { scrubSet } from "../set/scrub-set.ts";
 

@@ -10,7 +10,7 @@ import type { CompactionReport } from "../set/compact-set.ts";
 import type { ErasureProfile } from "../set/erasure-set.ts";
 import type { CheckFinding } from "../set/finding.ts";
 import { type HealProgress, healSet, needsHealing } from "../set/heal-set.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { type Pacer, unhurried } from "../set/pace.ts";
 import { recodeSet } from "../set/recode-set.ts";
 import type { ResolvedUpkeep } from "../store/settings.ts";

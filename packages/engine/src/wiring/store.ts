@@ -7,7 +7,7 @@ import type { CreateBucketOptions } from "../object/create-bucket.ts";
 import type { SignalOptions } from "../object/delete-bucket.ts";
 import type { ReprotectProgress } from "../object/reprotect.ts";
 import type { ErasureProfile } from "../set/erasure-set.ts";
-import type { SetStatus } from "../set/open-erasure-set.ts";
+import type { SetStatus } from "../set/open-set.ts";
 import type { AddedDrives, AddOptions } from "../store/add-drives.ts";
 import type { DriveAccess } from "../store/drive-access.ts";
 import type { WrapDrive } from "../store/find-drives.ts";

@@ -9,7 +9,7 @@ import type { SetWeight } from "../format/label.ts";
 import { createObjectStore, type ObjectStore } from "../object/object-store.ts";
 import type { ChooseSet, TopologyState } from "../object/topology.ts";
 import { createSetChooser } from "../placement/choose-set.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { ResolvedSettings } from "../store/settings.ts";
 import type { StoreTopology } from "../store/topology.ts";
 

@@ -8,7 +8,7 @@ import type { SignalOptions } from "../object/delete-bucket.ts";
 import type { ObjectStore } from "../object/object-store.ts";
 import type { ReprotectProgress } from "../object/reprotect.ts";
 import type { ErasureProfile } from "../set/erasure-set.ts";
-import type { OpenSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import type { StoreDrives } from "../store/store-drives.ts";
 import type { EventLog, StoreEvent } from "../upkeep/events.ts";
 import { type VerifyOptions, type VerifyReport, verifyStore } from "../upkeep/verify-store.ts";
