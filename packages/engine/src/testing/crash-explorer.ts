@@ -185,8 +185,7 @@ class Examination {
     await this.#recover(lab, { absent: [] });
     await this.#heal(lab);
     const report = await lab.store.verify();
-    if (report.unrepairable > 0)
-      throw new Error(`after recovery ${report.unrepairable} cannot be repaired: ${JSON.stringify(report.findings)}`);
+    if (report.faults > 0) throw new Error(`after healing ${report.faults} faults are left: ${JSON.stringify(report.findings)}`);
     if (empty) await emptyStore(lab.store);
     await lab.close();
     const loose = empty ? looseFilesOn(world) : [];

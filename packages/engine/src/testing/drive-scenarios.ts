@@ -118,13 +118,14 @@ export const driveScenarios: readonly CrashScenario[] = [
     prepare: async (lab) => {
       const client = await withBucket(lab);
       for (let i = 0; i < 12; i++) await client.put(`k${i}`, lab.body(30_000));
-      for (let i = 0; i < 10; i++) await client.delete(`k${i}`);
     },
     async run(lab) {
-      await lab.open({ absent: [2] });
+      let client = await lab.open({ absent: [2] });
+      await Promise.all(Array.from({ length: 10 }, (_, i) => client.delete(`k${i}`)));
+      await client.put("k10", lab.body(30_000));
       await lab.store.compact();
       await lab.close();
-      const client = await lab.open();
+      client = await lab.open();
       await client.put("k0", lab.body(small));
       await lab.store.rebuild();
       await lab.close();
