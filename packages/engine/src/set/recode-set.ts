@@ -10,7 +10,7 @@ export type WantedProfile = (key: Uint8Array) => ErasureProfile | undefined;
  * Whether a packed payload lies as it should: coded as wanted, as far as enough drives are there for it, and on no drive that is being
  * emptied, as far as enough others are there.
  */
-export function layoutFate(set: OpenSet, wanted: WantedProfile): (entry: FoundEntry) => Fate {
+function layoutFate(set: OpenSet, wanted: WantedProfile): (entry: FoundEntry) => Fate {
   const { members, profile } = set.context;
   const staying = members.filter((member) => member.writable && !member.draining).length;
   const emptied = new Set(members.filter((member) => member.draining).map((member) => member.ordinal));

@@ -2,7 +2,7 @@ import type { ErasureSet, SetEntry } from "./erasure-set.ts";
 import { isUpkeepKey } from "./index-entry.ts";
 
 /** Entries looked at without letting the event loop go round: about a millisecond. */
-export const sliceEntriesMax = 1000;
+const sliceEntriesMax = 1000;
 
 /** The first key of a set's map, but for the sequence the index keeps for itself. */
 export const firstKey = Uint8Array.of(0x01);

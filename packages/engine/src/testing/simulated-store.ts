@@ -7,7 +7,7 @@ import type { StoreSettings } from "../store/settings.ts";
 import { createSimulatedClock } from "./simulated-clock.ts";
 
 /** Settings of stores in simulations: small bodies become blobs, packs are soon full, nothing runs in threads. */
-export const simulatedSettings = {
+const simulatedSettings = {
   threads: 0,
   inlineLimit: 512,
   stripeSize: "64KiB",
