@@ -96,6 +96,8 @@ class KeptIndex implements OrderedIndex, IndexRenewal {
   #file: string = indexFiles[0];
   #index!: DeferredIndex;
   #damage: HoldfastError | undefined;
+  /** Settles when there is none beside. */
+  #beside: Promise<void> = Promise.resolve();
   #writes = 0;
   #flushedWrites: number | undefined;
 
@@ -186,6 +188,21 @@ class KeptIndex implements OrderedIndex, IndexRenewal {
   }
 
   async openBeside(): Promise<BesideIndex> {
+    const before = this.#beside;
+    let release: () => void = () => undefined;
+    this.#beside = new Promise((resolve) => {
+      release = resolve;
+    });
+    await before;
+    try {
+      return await this.#openBeside(release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #openBeside(release: () => void): Promise<BesideIndex> {
     const file = indexFiles.find((name) => name !== this.#file) as string;
     const remove = (name: string): Promise<void> => removeFiles(this.#directory, indexFiles.find((other) => other !== name));
     await remove(file);
@@ -199,9 +216,11 @@ class KeptIndex implements OrderedIndex, IndexRenewal {
       clear: () => index.clear(),
       flush: () => index.flush(),
       close: async () => {
-        if (index === this.#index) return;
-        await index.close();
-        await remove(file);
+        if (index !== this.#index) {
+          await index.close();
+          await remove(file);
+        }
+        release();
       },
       adopt: () => this.#adopt(index, file),
     };

@@ -40,7 +40,7 @@ export interface IndexRenewal {
   onDamage: ((error: HoldfastError) => void) | undefined;
   /** From now on the index counts as damaged. */
   distrust(error: HoldfastError): void;
-  /** An empty index beside this one; one at a time. */
+  /** An empty index beside this one; one at a time, so that the next waits until this one is closed, also when it was adopted. */
   openBeside(): Promise<BesideIndex>;
 }
 

@@ -1,6 +1,6 @@
 /** Something on a drive that is not as it should be. */
 export interface CheckFinding {
-  /** Where: `pack 3 at byte 1024`, `pack 3 footer`, `blob 00000001-00000002` or `blob 00000001-00000002 stripe 4`. */
+  /** Where: `pack 3 at byte 1024`, `pack 3 footer`, `blob 00000001-00000002`, `blob 00000001-00000002 stripe 4` or `index`. */
   readonly place: string;
   /** The drive's id, or `set` for what concerns all of them. */
   readonly drive: string;

@@ -27,6 +27,9 @@ export function upkeepKey(work: string): Uint8Array {
   return Uint8Array.of(upkeepPrefix, ...utf8(work));
 }
 
+/** The range of these keys. */
+export const upkeepRange = { start: Uint8Array.of(upkeepPrefix), end: Uint8Array.of(upkeepPrefix + 1) };
+
 /** True for such a key: what it holds is no entry. */
 export function isUpkeepKey(key: Uint8Array): boolean {
   return key[0] === upkeepPrefix;

@@ -168,9 +168,9 @@ class LocalErasureSet implements OpenSet {
     const { hooks, index } = this.context;
     hooks.onIndex?.({ phase: "damaged", reason: damage.message });
     this.#renewing = this.#renewing.then(async () => {
-      if (index.renewal?.damage === undefined) return;
       try {
-        await renewIndex(this, { signal: this.#stopping.signal });
+        // A check of the index may have replaced it meanwhile.
+        if (index.renewal?.damage !== undefined) await renewIndex(this, { signal: this.#stopping.signal });
         hooks.onIndex?.({ phase: "renewed", reason: undefined });
         this.removeLeftovers();
       } catch (error) {

@@ -7,7 +7,7 @@ import { throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { BesideIndex } from "../index/ordered-index.ts";
 import { lostPacks } from "./lost-packs.ts";
-import type { OpenSet } from "./open-erasure-set.ts";
+import type { OpenSet } from "./open-set.ts";
 import { type Pacer, unhurried } from "./pace.ts";
 import { IndexWriter } from "./replay-log.ts";
 
@@ -22,8 +22,11 @@ export async function renewIndex(set: OpenSet, options: RenewOptions = {}): Prom
   const beside = await makeBeside(set, options, (index) => {
     adopted = index.adopt();
   });
-  await adopted;
-  await beside.close();
+  try {
+    await adopted;
+  } finally {
+    await beside.close();
+  }
 }
 
 /**
@@ -37,7 +40,8 @@ export async function makeBeside(set: OpenSet, options: RenewOptions, whenEven: 
   try {
     await set.exclusive(async () => {
       const reader = new PackReader(set, new IndexWriter(beside), beside, options);
-      await reader.readFull();
+      // Each round has less to read than the one before, unless packs are filled faster than they are read.
+      for (let round = 0; round < roundsMax && reader.hasMore; round++) await reader.readFull();
       await set.quiesce(async () => {
         await reader.readFull();
         await reader.readActive();
@@ -50,6 +54,9 @@ export async function makeBeside(set: OpenSet, options: RenewOptions, whenEven: 
     throw error;
   }
 }
+
+/** Rounds before commits have to wait for the rest. */
+const roundsMax = 3;
 
 class PackReader {
   readonly #set: OpenSet;
@@ -66,10 +73,16 @@ class PackReader {
     this.#options = options;
   }
 
-  /** Every pack that takes no more and has not been read yet. */
+  /** Whether there are packs that take no more and have not been read. */
+  get hasMore(): boolean {
+    return this.#pack + 1 < this.#set.activePack;
+  }
+
+  /** Every pack that takes no more now and has not been read yet. */
   async readFull(): Promise<void> {
     const { context } = this.#set;
-    while (this.#pack + 1 < this.#set.activePack) {
+    const { activePack } = this.#set;
+    while (this.#pack + 1 < activePack) {
       this.#pack++;
       if (context.retired.has(this.#pack)) continue;
       const frames = await this.#read(this.#pack);

@@ -4,6 +4,8 @@
  */
 import { fromHex, fromUtf8, toHex, utf8 } from "../base/bytes.ts";
 import { isHoldfastError } from "../base/errors.ts";
+import { checkIndex } from "../set/check-index.ts";
+import type { RepairStep } from "../set/finding.ts";
 import { upkeepKey } from "../set/index-entry.ts";
 import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
@@ -65,18 +67,16 @@ export async function scrubTurn(set: OpenSet, options: ScrubTurnOptions): Promis
   let item = noCounts;
   try {
     for await (const { cursor, ...step } of scrubSet(set, { ...options, from: state.cursor })) {
-      item = addCounts(item, {
-        readBytes: step.readBytes,
-        faults: step.findings.length,
-        repaired: step.findings.filter((finding) => finding.repaired).length,
-        unrepairable: step.findings.filter((finding) => !finding.repairable).length,
-      });
+      item = addCounts(item, countsOf(step));
       if (sameCursor(cursor, state.cursor)) continue;
       state = { ...state, ...addCounts(state, item), cursor };
       item = noCounts;
       if (clock.monotonicMs() >= untilMs) return save(set, state);
     }
-    return save(set, { ...state, ...addCounts(state, item), finishedMs: clock.nowMs() });
+    state = { ...state, ...addCounts(state, item) };
+    item = noCounts;
+    for await (const step of checkIndex(set, options)) state = { ...state, ...addCounts(state, countsOf(step)) };
+    return save(set, { ...state, finishedMs: clock.nowMs() });
   } catch (error) {
     if (isHoldfastError(error, "ABORTED")) save(set, state);
     throw error;
@@ -84,6 +84,11 @@ export async function scrubTurn(set: OpenSet, options: ScrubTurnOptions): Promis
 }
 
 const noCounts: ScrubCounts = { readBytes: 0, faults: 0, repaired: 0, unrepairable: 0 };
+
+function countsOf({ readBytes, findings }: Pick<RepairStep, "readBytes" | "findings">): ScrubCounts {
+  const repaired = findings.filter((finding) => finding.repaired).length;
+  return { readBytes, faults: findings.length, repaired, unrepairable: findings.filter((finding) => !finding.repairable).length };
+}
 
 function freshState(startedMs: number): ScrubState {
   return { ...noCounts, startedMs, finishedMs: undefined, cursor: { pack: 0 } };

@@ -1,7 +1,8 @@
-import type { CheckFinding } from "../set/finding.ts";
+import { checkIndex } from "../set/check-index.ts";
+import type { CheckFinding, RepairStep } from "../set/finding.ts";
 import type { OpenSet } from "../set/open-set.ts";
 import { unhurried } from "../set/pace.ts";
-import { scrubSet } from "../set/scrub-set.ts";
+import { type ScrubOptions, scrubSet } from "../set/scrub-set.ts";
 
 /** Findings kept one by one; beyond them only the counts grow. */
 const findingsKeptMax = 1000;
@@ -45,7 +46,7 @@ export async function verifyStore(sets: readonly OpenSet[], options: VerifyOptio
   const findings: CheckFinding[] = [];
   const counts = { readBytes: 0, checked: 0, faults: 0, repaired: 0, unrepairable: 0 };
   for (const set of sets) {
-    for await (const step of scrubSet(set, { pacer: unhurried, repair, signal })) {
+    for await (const step of everything(set, { pacer: unhurried, repair, signal })) {
       counts.readBytes += step.readBytes;
       counts.checked++;
       counts.faults += step.findings.length;
@@ -56,4 +57,9 @@ export async function verifyStore(sets: readonly OpenSet[], options: VerifyOptio
     }
   }
   return { sets: sets.length, ...counts, findings };
+}
+
+async function* everything(set: OpenSet, options: Omit<ScrubOptions, "from">): AsyncGenerator<RepairStep, void> {
+  yield* scrubSet(set, options);
+  yield* checkIndex(set, options);
 }
