@@ -1,15 +1,16 @@
 /**
  * Bringing data to the code and the drives it should have: what was coded over fewer drives while some were away is written again in full width
- * when they are back. Whether there may be such data is kept in the set's index, so that a store need not look through everything it has at
- * every opening.
+ * when they are back. That there is no such data is noted in the set's index, so that a store need not look through everything it has at every
+ * opening; an index that was made anew does not say so.
  */
-import { utf8 } from "../base/bytes.ts";
 import { upkeepKey } from "../set/index-entry.ts";
 import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
 import { recodeSet, type WantedProfile } from "../set/recode-set.ts";
 
 const markKey = upkeepKey("recode");
+const nothingNarrow = 0;
+const maybeNarrow = 1;
 
 /** What of a set is to be written again, and by whom. */
 export interface RecodeOptions {
@@ -22,7 +23,7 @@ export interface RecodeOptions {
 
 /** Takes note that something may be, or have been, coded over fewer drives than it should. */
 export function noteNarrow(set: OpenSet): void {
-  if (set.context.index.get(markKey) === undefined) set.context.index.write([{ key: markKey, value: utf8("1") }]);
+  set.context.index.write([{ key: markKey, value: Uint8Array.of(maybeNarrow) }]);
 }
 
 /** True when there may be something to code again, and every drive is there to do it. */
@@ -31,7 +32,7 @@ export function needsRecode(set: OpenSet): boolean {
   const isReady = members.every(
     (member) => member.hasLeft || (member.isWhole && (member.state === "online" || member.state === "suspect")),
   );
-  return isReady && set.status().writable && index.get(markKey) !== undefined;
+  return isReady && set.status().writable && index.get(markKey)?.[0] !== nothingNarrow;
 }
 
 /** Writes again what does not lie as it should. @throws ABORTED, STORE_CLOSED, WRITE_QUORUM_LOST, DRIVE_FULL: begin again later */
@@ -39,5 +40,5 @@ export async function recode(set: OpenSet, { wanted, rewriteBlobs, pacer, signal
   const { unreadable } = await recodeSet(set, wanted, { pacer, signal });
   await rewriteBlobs(set, { pacer, signal });
   // A drive that went away meanwhile has noted that there is more.
-  if (unreadable === 0 && needsRecode(set)) set.context.index.write([{ key: markKey, value: undefined }]);
+  if (unreadable === 0 && needsRecode(set)) set.context.index.write([{ key: markKey, value: Uint8Array.of(nothingNarrow) }]);
 }
