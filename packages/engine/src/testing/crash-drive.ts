@@ -128,8 +128,18 @@ export class CrashDrive implements Drive {
   }
 
   freeze(world: CrashWorld): CrashDrive {
-    const files = new Map([...this.#files].map(([name, file]) => [name, file.clone()]));
-    const doubtful = this.#doubtful.map(({ name, before, after }) => ({ name, before: before?.clone(), after: after?.clone() }));
+    const clones = new Map<CrashBytes, CrashBytes>();
+    const cloneOf = (file: CrashBytes): CrashBytes => {
+      const clone = clones.get(file) ?? file.clone();
+      clones.set(file, clone);
+      return clone;
+    };
+    const files = new Map([...this.#files].map(([name, file]) => [name, cloneOf(file)]));
+    const doubtful = this.#doubtful.map(({ name, before, after }) => ({
+      name,
+      before: before === undefined ? undefined : cloneOf(before),
+      after: after === undefined ? undefined : cloneOf(after),
+    }));
     return new CrashDrive(world, this.location, files, doubtful);
   }
 
@@ -211,7 +221,7 @@ export class CrashDrive implements Drive {
       await this.#world.step();
       this.#doubtful = this.#doubtful.filter((change) => change.name !== name);
     }
-    return this.#world.look(() => new CrashFile(this.#world, name, this.#find(name)));
+    return this.#world.look(() => new CrashFile(this.#world, { name, bytes: this.#find(name), onSync: () => this.#settleName(name) }));
   }
 
   async create(name: string): Promise<NewFile> {
@@ -240,6 +250,11 @@ export class CrashDrive implements Drive {
     this.#doubtful = this.#doubtful
       .slice(this.#doubtful.indexOf(change) + 1)
       .concat(this.#doubtful.slice(0, this.#doubtful.indexOf(change)).filter((other) => other.name !== name));
+  }
+
+  /** As on all common file systems, syncing a file makes the name durable under which it was made. */
+  #settleName(name: string): void {
+    if (this.#doubtful.length > 0) this.#doubtful = this.#doubtful.filter((change) => change.name !== name);
   }
 
   #find(name: string): CrashBytes {

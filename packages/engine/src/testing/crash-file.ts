@@ -14,11 +14,13 @@ export class CrashFile implements DriveFile {
   readonly name: string;
   readonly #world: PowerLine;
   readonly #bytes: CrashBytes;
+  readonly #onSync: () => void;
 
-  constructor(world: PowerLine, name: string, bytes: CrashBytes) {
+  constructor(world: PowerLine, file: { readonly name: string; readonly bytes: CrashBytes; readonly onSync: () => void }) {
     this.#world = world;
-    this.name = name;
-    this.#bytes = bytes;
+    this.name = file.name;
+    this.#bytes = file.bytes;
+    this.#onSync = file.onSync;
   }
 
   size(): Promise<number> {
@@ -33,6 +35,7 @@ export class CrashFile implements DriveFile {
   async sync(): Promise<void> {
     await this.#world.step();
     this.#bytes.sync();
+    this.#onSync();
   }
 
   async writeDurable(position: number, buffers: readonly Uint8Array[]): Promise<void> {

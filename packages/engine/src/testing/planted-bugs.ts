@@ -17,7 +17,6 @@ export interface PlantedBug {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const setRecovery = "src/set/recovery.test.ts";
 const recoveryCases = "src/set/recovery-cases.test.ts";
 
 /** Power cuts in scenarios with this in their name. */
@@ -52,8 +51,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "src/set/scan-pack.ts",
     find: "const wasCut = header.epoch < this.#bounds.epoch && header.sequence >= this.#bounds.firstSequence;",
     replace: "const wasCut = header.sequence < 0;",
-    suite: setRecovery,
-    tests: "decides the same when drives that were absent",
+    suite: "src/set/bit-rot.test.ts",
   },
   {
     name: "forget to cut what is taken back",
@@ -67,8 +65,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "src/set/recover-log.ts",
     find: "if (end.position > 0) startNextPack(tail);",
     replace: "",
-    suite: setRecovery,
-    tests: "goes on writing after each of many cuts",
+    suite: recoveryCases,
   },
   {
     name: "ignore the checksum of a payload",
@@ -82,7 +79,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "src/set/scan-pack.ts",
     find: "if (records !== undefined && matchesChecksum(header.recordsChecksum, 0, records)) return records;",
     replace: "if (records !== undefined) return records;",
-    suite: recoveryCases,
+    suite: "src/set/bit-rot.test.ts",
   },
   {
     name: "take damage in the middle of the log for its tail",
@@ -123,15 +120,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "remove blobs that are named",
     file: "src/set/blob-store.ts",
-    find: "if (blob === undefined || this.#isNamed(blob)) continue;",
-    replace: "if (blob === undefined) continue;",
+    find: "if (blob !== undefined && !this.#isKnown(blob)) await drive.remove(path);",
+    replace: "if (blob !== undefined) await drive.remove(path);",
     ...cuts("put large"),
   },
   {
     name: "leave blobs that nothing names",
     file: "src/set/blob-store.ts",
-    find: "if (blob === undefined || this.#isNamed(blob)) continue;",
-    replace: "if (blob !== undefined) continue;",
+    find: "if (blob !== undefined && !this.#isKnown(blob)) await drive.remove(path);",
+    replace: "",
     ...cuts("put large"),
   },
   {
@@ -140,6 +137,49 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (call.mutates && fatal) this.#failure ??= mapped;",
     replace: "",
     suite: "src/drive/local-drive.test.ts",
+  },
+  {
+    name: "remove packs before they are retired durably",
+    file: "src/set/retired-packs.ts",
+    find: "if (told >= needed) resolve();",
+    replace: "if (told >= 0) resolve();",
+    ...cuts("compaction while a drive is away"),
+  },
+  {
+    name: "drop deletes that an older pack still needs",
+    file: "src/set/compact-set.ts",
+    find: "await carryDeletes(this.#set, this.#victims.numbers, lowest, { pacer, signal });",
+    replace: "",
+    suite: "src/set/compact-set.test.ts",
+  },
+  {
+    name: "recover from packs that are retired",
+    file: "src/set/retired-packs.ts",
+    find: "return rangeWith(this.#ranges, pack) !== undefined;",
+    replace: "return pack < 0;",
+    ...cuts("compaction while a drive is away"),
+  },
+  {
+    name: "seal a pack on a drive that lacks frames of it",
+    file: "src/set/seal-pack.ts",
+    find: "if (!member.takesRepairs || full.pack < member.wholeFrom || member.lacking.has(full.pack)) return;",
+    replace: "if (!member.takesRepairs) return;",
+    suite: "src/set/heal-crash.test.ts",
+  },
+  {
+    name: "let a drive vote that does not hold everything",
+    file: "src/set/member.ts",
+    find: "return this.#drive !== undefined && !this.fresh;",
+    replace: "return this.#drive !== undefined;",
+    suite: "src/set/heal-set.test.ts",
+  },
+  {
+    name: "call a drive healed that lacks something",
+    file: "src/set/open-erasure-set.ts",
+    find: "if (drive === undefined || member.unchecked || member.lacking.size > 0 || member.lackingBlobs.size > 0) return false;",
+    replace:
+      "if (drive === undefined) return false;\n    member.unchecked = false;\n    member.lacking.clear();\n    member.lackingBlobs.clear();",
+    ...cuts("a drive that was away is healed"),
   },
 ];
 
