@@ -12,14 +12,43 @@ import { encodeEntry, orderOf } from "./index-entry.ts";
 
 const startsKey = Uint8Array.of(0x00);
 
-export function encodeBatchRecords(operationStarts: readonly number[], records: BatchRecord[]): Uint8Array {
-  if (operationStarts.length === records.length) return encodeRecords(records);
+/** Where the frames of a pack end. */
+export interface PackEnd {
+  readonly pack: number;
+  readonly position: number;
+}
+
+const packEndKey = Uint8Array.of(0x05);
+
+export function encodeBatchRecords(operationStarts: readonly number[], changes: readonly BatchRecord[], before: PackEnd | undefined): Uint8Array {
+  const records = before === undefined ? [...changes] : [...changes, packEndRecord(before)];
+  if (operationStarts.length === changes.length) return encodeRecords(records);
   const value = new Uint8Array(operationStarts.length * 4);
   const view = new DataView(value.buffer);
   operationStarts.forEach((start, i) => {
     view.setUint32(i * 4, start, true);
   });
   return encodeRecords([...records, { key: startsKey, value, payload: undefined }]);
+}
+
+function packEndRecord({ pack, position }: PackEnd): BatchRecord {
+  const value = new Uint8Array(12);
+  const view = new DataView(value.buffer);
+  view.setUint32(0, pack, true);
+  view.setBigUint64(4, BigInt(position), true);
+  return { key: packEndKey, value, payload: undefined };
+}
+
+/** Where the pack before ends, if this frame says so. @throws FORMAT_DAMAGED */
+export function packEndIn(recordsBytes: Uint8Array): PackEnd | undefined {
+  const value = decodeRecords(recordsBytes).slice(-2).find(isPackEnd)?.value;
+  if (value?.byteLength !== 12) return undefined;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  return { pack: view.getUint32(0, true), position: Number(view.getBigUint64(4, true)) };
+}
+
+function isPackEnd({ key }: BatchRecord): boolean {
+  return key.byteLength === 1 && key[0] === packEndKey[0];
 }
 
 /** What a committed batch changes in the index, from its header and records: the same as its commit did. @throws FORMAT_DAMAGED */
@@ -31,6 +60,8 @@ export function replayBatch(header: BatchHeader, recordsBytes: Uint8Array): Inde
     starts = last.value;
     records.pop();
   }
+  const end = records.at(-1);
+  if (end !== undefined && isPackEnd(end)) records.pop();
   const view = starts === undefined ? undefined : new DataView(starts.buffer, starts.byteOffset, starts.byteLength);
   let operation = 0;
   let place = 0;

@@ -47,7 +47,8 @@ export async function remainderWithout(set: OpenSet, victims: ReadonlySet<number
   for (let pack = 1; pack < activePack; pack++) {
     if (context.retired.has(pack) || victims.has(pack)) continue;
     if (certain && !found.has(pack)) {
-      if (pack < highest) gaps.push(pack);
+      // A number that is missing is lost: only its owner may say that it is not missed.
+      if (pack < highest && context.settings.acceptLoss) gaps.push(pack);
       continue;
     }
     lowest = Math.min(lowest, pack);

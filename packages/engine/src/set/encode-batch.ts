@@ -13,7 +13,7 @@ import { slotOfDrive } from "../format/layout.ts";
 import { encodePackedLocation } from "../format/packed-location.ts";
 import type { BatchRecord } from "../format/records.ts";
 import { type Batch, placePayload } from "./batch.ts";
-import { encodeBatchRecords } from "./batch-records.ts";
+import { encodeBatchRecords, type PackEnd } from "./batch-records.ts";
 
 /** A batch laid out for its place in the log. */
 export interface EncodedBatch {
@@ -34,6 +34,8 @@ export interface BatchPlace {
   readonly position: number;
   readonly epoch: number;
   readonly survive: number;
+  /** Where the pack before ends, for the first frame of a pack. */
+  readonly before: PackEnd | undefined;
 }
 
 /** Bytes of each shard of a stripe with `payloadBytes` bytes over k data shards. */
@@ -79,6 +81,7 @@ export function placeAndEncodeRecords(batch: Batch, layout: StripeLayout, place:
     encodeBatchRecords(
       batch.operationStarts,
       batch.changes.map((change) => toRecord(change, batch, offsets, checksums)),
+      place.before,
     );
   const first = build();
   invariant(first.byteLength <= recordsBytesMax, "the records of a batch fit their limit");

@@ -67,7 +67,8 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
     sealed = { pack: tail.pack, position: tail.position, entries: tail.footer };
     startNextPack(tail);
   }
-  const place = { setId: context.id, pack: tail.pack, position: tail.position, epoch: tail.epoch, survive: context.settings.survive };
+  const { pack, position, epoch } = tail;
+  const place = { setId: context.id, pack, position, epoch, survive: context.settings.survive, before: position === 0 ? tail.before : undefined };
   const encoded = encodeBatch(batch, placeAndEncodeRecords(batch, layout, place), layout, place);
   tail.position += encoded.frameBytes;
   const tally = new AckTally({

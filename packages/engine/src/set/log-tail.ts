@@ -3,6 +3,7 @@ import { invariant } from "../base/invariant.ts";
 import { unitBytes } from "../base/limits.ts";
 import type { FooterEntry } from "../format/footer.ts";
 import { frameHeaderBytes } from "../format/frame.ts";
+import type { PackEnd } from "./batch-records.ts";
 
 /** Where the log of a set ends, and what the footer of its last pack will hold. Plain state, changed only by the committer. */
 export interface LogTail {
@@ -17,6 +18,8 @@ export interface LogTail {
   pack: number;
   /** Where the next frame starts in it. */
   position: number;
+  /** Where the pack before it ends, when that is known. */
+  before: PackEnd | undefined;
   /** The committed frames of this pack, without their shards. */
   footer: FooterEntry[];
   /** Bytes of `footer` when encoded. */
@@ -35,9 +38,10 @@ export function addToFooter(tail: LogTail, entry: FooterEntry): void {
   tail.footerBytes += footerEntryBytes(entry.header.recordsBytes);
 }
 
-/** Goes on in a new pack. */
+/** Goes on in a new pack, when nothing is in flight. */
 export function startNextPack(tail: LogTail): void {
-  Object.assign(tail, { pack: tail.pack + 1, position: 0, footer: [], footerBytes: 0 } satisfies Partial<LogTail>);
+  const before = { pack: tail.pack, position: tail.position };
+  Object.assign(tail, { pack: tail.pack + 1, position: 0, before, footer: [], footerBytes: 0 } satisfies Partial<LogTail>);
 }
 
 /** True when a frame of this size has to start a new pack. */

@@ -3,6 +3,7 @@
  */
 import { type FooterEntry, type PackTrailer, parseFooter, parseTrailer, trailerBytes } from "../format/footer.ts";
 import { packsFolder, parsePackFileName } from "../format/pack-name.ts";
+import { type PackEnd, packEndIn } from "./batch-records.ts";
 import { damagedPack } from "./lost-packs.ts";
 import type { Member } from "./member.ts";
 import { PackScan, readWhole, type ScanBounds } from "./scan-pack.ts";
@@ -78,20 +79,39 @@ export async function scanEntries(
   } while (context.settings.acceptLoss && (await scan.skipDamage()));
   if (!Number.isFinite(bounds.belowSequence) || context.settings.acceptLoss) return { entries, position: scan.position };
   const last = entries.at(-1)?.header.sequence ?? 0;
-  if (last < (await sealedThrough(context, pack)) || (await scan.hasLaterFrame())) throw damagedPack(pack, scan.position);
+  const sealed = await sealedAs(context, pack);
+  const isShort = scan.position < (bounds.end ?? 0) || last < (sealed?.lastSequence ?? 0);
+  if (isShort || (await scan.hasLaterFrame())) throw damagedPack(pack, scan.position);
   return { entries, position: scan.position };
 }
 
-/** The last sequence in a pack, as the trailers say: those of footers that are damaged too. 0 when it is not known. */
-async function sealedThrough(context: Reader, pack: number): Promise<number> {
-  const trailers = await Promise.all(context.members.map((member) => readTrailer(context, member, pack)));
-  return Math.max(0, ...trailers.map((trailer) => trailer?.lastSequence ?? 0));
+/** What the trailers say of a pack: the one that has seen most of it, also where its footer is damaged. */
+export async function sealedAs(context: Reader, pack: number): Promise<PackTrailer | undefined> {
+  let most: PackTrailer | undefined;
+  for (const member of context.members) {
+    const trailer = await readTrailer(context, member, pack);
+    if (trailer !== undefined && trailer.lastSequence > (most?.lastSequence ?? 0)) most = trailer;
+  }
+  return most;
 }
 
-/** The first sequence in a pack; undefined when it has no frame. */
-export async function firstSequenceOf(context: Reader, pack: number, bounds: ScanBounds): Promise<number | undefined> {
+/** What the first frame of a pack tells. */
+export interface PackStart {
+  readonly sequence: number;
+  /** Where the pack before ends. */
+  readonly before: PackEnd | undefined;
+}
+
+/** The first frame of a pack; undefined when it has none. */
+export async function packStart(context: Reader, pack: number, bounds: ScanBounds): Promise<PackStart | undefined> {
   const scan = await PackScan.open(context, pack, bounds);
-  return (await scan.next())?.header.sequence;
+  const frame = (await scan.next()) ?? (await readFooter(context, pack))?.entries[0];
+  return frame === undefined ? undefined : { sequence: frame.header.sequence, before: packEndIn(frame.records) };
+}
+
+/** What a pack is bounded by, as the next one with frames says. */
+export function boundedBy(bounds: ScanBounds, pack: number, next: PackStart): ScanBounds {
+  return { ...bounds, belowSequence: next.sequence, end: next.before?.pack === pack ? next.before.position : undefined };
 }
 
 /** The frames of a pack that takes no more: from a footer, from the opening that found it unfinished, or by scanning. @throws LOG_DAMAGED */
@@ -104,6 +124,6 @@ export async function framesOf(
   if (footer !== undefined) return { pack, position: footer.trailer.footerPosition, entries: footer.entries };
   if (pack === known.lastPack?.pack) return known.lastPack;
   const next = (await listPacks(context)).find((other) => other > pack);
-  const belowSequence = next === undefined ? undefined : await firstSequenceOf(context, next, known.bounds);
-  return { pack, ...(await scanEntries(context, pack, { ...known.bounds, belowSequence: belowSequence ?? known.bounds.belowSequence })) };
+  const start = next === undefined ? undefined : await packStart(context, next, known.bounds);
+  return { pack, ...(await scanEntries(context, pack, start === undefined ? known.bounds : boundedBy(known.bounds, pack, start))) };
 }

@@ -20,12 +20,13 @@ import type { FooterEntry } from "../format/footer.ts";
 import { participants } from "../format/layout.ts";
 import { packFileName } from "../format/pack-name.ts";
 import type { DriveState } from "../format/state.ts";
+import type { PackEnd } from "./batch-records.ts";
 import { cutPack } from "./cut-pack.ts";
 import { promiseEpoch, readStates, writeStates } from "./drive-state.ts";
 import { footerEntryBytes, type LogTail, startNextPack } from "./log-tail.ts";
 import { damagedPack, lostPacks } from "./lost-packs.ts";
 import type { Member } from "./member.ts";
-import { type KnownPack, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
+import { type KnownPack, listPacks, readFooter, scanEntries, sealedAs } from "./pack-entries.ts";
 import { countedDrives, judgeTail, shardThreshold, witnessThreshold } from "./quorum.ts";
 import { rewriteFrame } from "./rewrite-frame.ts";
 import { PackScan, type ScanBounds, type ScannedFrame } from "./scan-pack.ts";
@@ -62,6 +63,7 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
     committedSequence: lastSequence,
     pack: end.pack,
     position: end.position,
+    before: end.position === 0 ? await sealedEnd(context, end.pack - 1) : undefined,
     footer: [...end.entries],
     footerBytes: end.entries.reduce((sum, entry) => sum + footerEntryBytes(entry.header.recordsBytes), 0),
   };
@@ -71,6 +73,12 @@ export async function recoverLog(context: SetContext): Promise<RecoveredLog> {
     if (end.position > 0) startNextPack(tail);
   }
   return { tail, bounds, lastPack: end, clean: state.clean, unclean, readOnly };
+}
+
+/** Where a sealed pack ends. */
+async function sealedEnd(context: SetContext, pack: number): Promise<PackEnd | undefined> {
+  const position = (await sealedAs(context, pack))?.footerPosition;
+  return position === undefined ? undefined : { pack, position };
 }
 
 interface LogEnd extends KnownPack {

@@ -92,7 +92,9 @@ class PackReader {
 
   /** What is committed of the pack being filled. */
   async readActive(): Promise<void> {
-    await this.#read(this.#set.activePack);
+    const { activePack, context } = this.#set;
+    await this.#read(activePack);
+    if (this.#writer.lastSequence !== this.#set.status().sequence && !context.settings.acceptLoss) throw lostPacks(context, [activePack]);
     this.#writer.flush();
   }
 

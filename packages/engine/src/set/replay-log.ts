@@ -8,7 +8,7 @@ import type { IndexMutation, OrderedIndex } from "../index/ordered-index.ts";
 import { replayBatch } from "./batch-records.ts";
 import { appliedKey, decodeApplied, encodeApplied } from "./index-entry.ts";
 import { lostPacks } from "./lost-packs.ts";
-import { firstSequenceOf, listPacks, readFooter, scanEntries } from "./pack-entries.ts";
+import { boundedBy, listPacks, type PackStart, packStart, readFooter, scanEntries } from "./pack-entries.ts";
 import type { RecoveredLog } from "./recover-log.ts";
 import type { ScanBounds } from "./scan-pack.ts";
 import type { SetContext } from "./set-context.ts";
@@ -72,8 +72,8 @@ class Replay {
     const packs = await this.#packsBehind(applied);
     const writer = new IndexWriter(index);
     let packsDone = 0;
-    for (const { pack, belowSequence } of packs) {
-      for (const entry of await this.#entriesOf(pack, belowSequence)) {
+    for (const pack of packs) {
+      for (const entry of await this.#entriesOf(pack)) {
         // Of an index that has come past what is lost no later opening could tell.
         if (this.#isRefused()) break;
         const { sequence } = entry.header;
@@ -83,6 +83,8 @@ class Replay {
       packsDone++;
       this.#onProgress?.({ packsDone, packs: packs.length });
     }
+    // The last committed batch is in the log, whatever has been given up.
+    if (this.#lost.size === 0 && writer.lastSequence !== committedSequence) this.#lost.add(packs.at(-1)?.pack ?? this.#log.lastPack.pack);
     if (this.#isRefused()) throw lostPacks(this.#context, [...this.#lost].sort((a, b) => a - b));
     writer.flush();
   }
@@ -97,37 +99,31 @@ class Replay {
    */
   async #packsBehind(applied: number): Promise<PackToReplay[]> {
     const context = this.#context;
-    const { lastPack, bounds } = this.#log;
+    const { lastPack } = this.#log;
     const there = new Set(await listPacks(context));
     const found: PackToReplay[] = [];
-    let belowSequence = Number.POSITIVE_INFINITY;
+    let bounds: ScanBounds = { ...this.#log.bounds, belowSequence: this.#log.tail.committedSequence + 1 };
+    let next: PackStart | undefined;
     for (let pack = lastPack.pack; pack >= firstPack; pack--) {
       if (context.retired.has(pack)) continue;
-      const first = there.has(pack) ? await this.#firstSequenceOf(pack, { ...bounds, belowSequence }) : undefined;
-      if (first === undefined) {
-        if (pack < lastPack.pack) this.#lost.add(pack);
-        if (!there.has(pack)) continue;
-      }
-      found.unshift({ pack, belowSequence });
-      if (first === undefined) continue;
-      if (first <= applied + 1) break;
-      belowSequence = first;
+      if (next !== undefined) bounds = boundedBy(bounds, pack, next);
+      const start = there.has(pack) ? await packStart(context, pack, bounds) : undefined;
+      if (start === undefined && pack < lastPack.pack) this.#lost.add(pack);
+      if (there.has(pack)) found.unshift({ pack, bounds });
+      if (start === undefined) continue;
+      if (start.sequence <= applied + 1) break;
+      next = start;
     }
     return found;
   }
 
-  async #firstSequenceOf(pack: number, bounds: ScanBounds): Promise<number | undefined> {
-    const first = await firstSequenceOf(this.#context, pack, bounds);
-    return first ?? (await readFooter(this.#context, pack))?.trailer.firstSequence;
-  }
-
-  async #entriesOf(pack: number, belowSequence: number): Promise<readonly FooterEntry[]> {
-    const { lastPack, bounds } = this.#log;
+  async #entriesOf({ pack, bounds }: PackToReplay): Promise<readonly FooterEntry[]> {
+    const { lastPack } = this.#log;
     if (pack === lastPack.pack) return lastPack.entries;
     const footer = await readFooter(this.#context, pack);
     if (footer !== undefined) return footer.entries;
     try {
-      return (await scanEntries(this.#context, pack, { ...bounds, belowSequence })).entries;
+      return (await scanEntries(this.#context, pack, bounds)).entries;
     } catch (error) {
       if (!isHoldfastError(error, "LOG_DAMAGED")) throw error;
       this.#lost.add(pack);
@@ -138,7 +134,7 @@ class Replay {
 
 interface PackToReplay {
   readonly pack: number;
-  readonly belowSequence: number;
+  readonly bounds: ScanBounds;
 }
 
 /** The number of a set's first pack. */
@@ -149,6 +145,8 @@ export class IndexWriter {
   readonly #index: OrderedIndex;
   #mutations: IndexMutation[] = [];
   #sequence = 0;
+  /** Of the last batch added. */
+  lastSequence = 0;
 
   constructor(index: OrderedIndex) {
     this.#index = index;
@@ -157,6 +155,7 @@ export class IndexWriter {
   add(entry: FooterEntry): void {
     for (const mutation of replayBatch(entry.header, entry.records)) this.#mutations.push(mutation);
     this.#sequence = entry.header.sequence;
+    this.lastSequence = this.#sequence;
     if (this.#mutations.length >= mutationsPerWrite) this.flush();
   }
 

@@ -33,6 +33,8 @@ export interface ScanBounds {
   readonly firstSequence: number;
   /** The first sequence of the next pack; infinite for the last pack. */
   readonly belowSequence: number;
+  /** Where the pack's frames end, when the next pack says so. */
+  readonly end?: number | undefined;
 }
 
 /** A frame found at a position, and who has it. */
