@@ -21,7 +21,7 @@ function withWatch<T>(work: Promise<T>): Promise<T> {
 
 async function tryAll(image: StoreImage, name: string): Promise<Record<string, number>> {
   const width = image.drives.length;
-  const found: Record<string, number> = { stores: 0, refused: 0, unreadable: 0, forgotten: 0, stale: 0 };
+  const found: Record<string, number> = { stores: 0, refused: 0, unreadable: 0, doubtful: 0, forgotten: 0, stale: 0 };
   const seeds = replayed === undefined ? Array.from({ length: stores }, (_, i) => i + 1) : [Number(replayed)];
   for (const seed of seeds) {
     const drives = seed % 2 === 0 ? 1 + ((seed >> 1) % width) : (seed >> 1) % (image.erasure.parity + 1);
@@ -32,6 +32,7 @@ async function tryAll(image: StoreImage, name: string): Promise<Record<string, n
     found.stores = (found.stores as number) + 1;
     if (outcome.refused !== undefined) found.refused = (found.refused as number) + 1;
     found.unreadable = (found.unreadable as number) + outcome.unreadable;
+    found.doubtful = (found.doubtful as number) + outcome.doubtful;
     found.forgotten = (found.forgotten as number) + outcome.forgotten;
     found.stale = (found.stale as number) + outcome.stale;
     if (outcome.forgotten + outcome.stale > 0 && process.env.HOLDFAST_SPOILT_SHOW === "1")
@@ -56,6 +57,7 @@ it.each([
     process.stdout.write(`${image.name}: ${JSON.stringify(found)}\n`);
     tally("spoilt stores", found.stores as number);
     if (replayed === undefined) expect(found.stores).toBe(stores);
+    expect(found).toMatchObject({ forgotten: 0, stale: 0 });
   },
 );
 
@@ -65,5 +67,5 @@ it("a pack copied from another drive is no copy of this drive's: recovery comput
   const contents = image.drives.map((files) => new Map(files));
   contents[3]?.set("label", new Uint8Array(5));
   for (const [name, bytes] of packs) contents[5]?.set(name, bytes);
-  expect(await readFiles(image, contents)).toEqual({ refused: undefined, unreadable: 0, forgotten: 0, stale: 0 });
+  expect(await readFiles(image, contents)).toEqual({ refused: undefined, unreadable: 0, doubtful: 0, forgotten: 0, stale: 0 });
 });

@@ -73,7 +73,9 @@ async function ask(store: Store, { bodies, versions }: Expected): Promise<number
           throw error;
         },
       );
-      expect(found === undefined ? undefined : Buffer.from(found).toString("hex")).toBe(body === undefined ? undefined : Buffer.from(body).toString("hex"));
+      expect(found === undefined ? undefined : Buffer.from(found).toString("hex")).toBe(
+        body === undefined ? undefined : Buffer.from(body).toString("hex"),
+      );
     });
   }
   await right(async () => expect((await plain.head("large")).size).toBe(400 * KiB));
@@ -84,7 +86,8 @@ async function ask(store: Store, { bodies, versions }: Expected): Promise<number
   });
   await right(async () => {
     const counted = new Map<string, number>();
-    for await (const entry of store.bucket("versioned").listVersions()) counted.set(entry.key as string, (counted.get(entry.key as string) ?? 0) + 1);
+    for await (const entry of store.bucket("versioned").listVersions())
+      counted.set(entry.key as string, (counted.get(entry.key as string) ?? 0) + 1);
     expect(counted).toEqual(versions);
   });
   return damaged;

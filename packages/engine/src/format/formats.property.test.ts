@@ -112,7 +112,10 @@ const retired = fc
   .record({ setId: id, throughSequence: u53, bounds: fc.uniqueArray(u32, { maxLength: 20 }) })
   .map(({ bounds, ...rest }) => {
     const sorted = bounds.sort((a, b) => a - b);
-    const pairs = Array.from({ length: sorted.length >> 1 }, (_, i) => ({ first: sorted[2 * i] as number, last: sorted[2 * i + 1] as number }));
+    const pairs = Array.from({ length: sorted.length >> 1 }, (_, i) => ({
+      first: sorted[2 * i] as number,
+      last: sorted[2 * i + 1] as number,
+    }));
     return { ...rest, ranges: pairs.filter(({ first }, i) => i === 0 || first > (pairs[i - 1]?.last ?? 0) + 1) };
   });
 

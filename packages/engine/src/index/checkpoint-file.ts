@@ -30,7 +30,9 @@ export interface FileSum {
 
 export async function readCheckpoint(directory: string): Promise<Checkpoint | undefined> {
   try {
-    const parsed = JSON.parse(await readFile(join(directory, checkpointFile), "utf8")) as Partial<Checkpoint> & { readonly version?: unknown };
+    const parsed = JSON.parse(await readFile(join(directory, checkpointFile), "utf8")) as Partial<Checkpoint> & {
+      readonly version?: unknown;
+    };
     const { setId, file, bootId, closed } = parsed;
     if (parsed.version !== version || typeof setId !== "string" || typeof file !== "string") return undefined;
     if (closed === undefined) return { setId, file, bootId, closed };

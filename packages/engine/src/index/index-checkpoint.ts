@@ -12,8 +12,16 @@
 import { rmSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { HoldfastError, isHoldfastError } from "../base/errors.ts";
-import { type Checkpoint, checkpointPath, type FileSum, readCheckpoint, removeCheckpoint, sumFile, writeCheckpoint } from "./checkpoint-file.ts";
+import { type HoldfastError, isHoldfastError } from "../base/errors.ts";
+import {
+  type Checkpoint,
+  checkpointPath,
+  type FileSum,
+  readCheckpoint,
+  removeCheckpoint,
+  sumFile,
+  writeCheckpoint,
+} from "./checkpoint-file.ts";
 import { type DeferredIndex, deferWrites } from "./deferred-index.ts";
 import { damagedIndex, toIndexError } from "./lmdb-errors.ts";
 import { openLmdbIndex } from "./lmdb-index.ts";
@@ -204,7 +212,11 @@ class KeptIndex implements OrderedIndex, IndexRenewal {
 
   async #openBeside(release: () => void): Promise<BesideIndex> {
     const file = indexFiles.find((name) => name !== this.#file) as string;
-    const remove = (name: string): Promise<void> => removeFiles(this.#directory, indexFiles.find((other) => other !== name));
+    const remove = (name: string): Promise<void> =>
+      removeFiles(
+        this.#directory,
+        indexFiles.find((other) => other !== name),
+      );
     await remove(file);
     const index = await this.#openFile(file);
     return {

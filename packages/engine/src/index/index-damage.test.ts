@@ -1,5 +1,17 @@
 /** Files of an index, spoilt in every way: found before they are mapped when they were closed or left open in this boot, and while they are open. */
-import { closeSync, copyFileSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -71,7 +83,8 @@ const spoilers: Record<string, (path: string, random: Random) => void> = {
     bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
     writeFileSync(path, bytes);
   },
-  "bytes of a page's head": (path, random) => spoil(path, random.below(8) + 4096 * random.below(readFileSync(path).length / 4096), random.bytes(16)),
+  "bytes of a page's head": (path, random) =>
+    spoil(path, random.below(8) + 4096 * random.below(readFileSync(path).length / 4096), random.bytes(16)),
   "a page of zeros": (path, random) => spoil(path, 4096 * random.below(readFileSync(path).length / 4096), new Uint8Array(4096)),
   "pages in each other's place": (path, random) => {
     const bytes = readFileSync(path);

@@ -26,7 +26,8 @@ export class Cursor {
     const isFirst = this.#lastBytes === 0;
     const distance = isFirst ? 1 : compareWithin(key, this.#last, this.#lastBytes);
     this.#keep(key);
-    if (reverse !== true) return (end === undefined || compareBytes(key, end) < 0) && (isFirst ? compareBytes(key, start) >= 0 : distance > 0);
+    if (reverse !== true)
+      return (end === undefined || compareBytes(key, end) < 0) && (isFirst ? compareBytes(key, start) >= 0 : distance > 0);
     if (compareBytes(key, start) < 0) return false;
     return isFirst ? end === undefined || compareBytes(key, end) < 0 : distance < 0;
   }

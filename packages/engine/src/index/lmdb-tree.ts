@@ -86,14 +86,24 @@ class TreeCheck {
   async #tree(tree: LmdbTree, compare: Compare, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {
     const counted = { branchPages: 0, leafPages: 0, overflowPages: 0, entries: 0 };
     if (tree.depth > 0) {
-      await this.#page(tree.rootPage, { tree, compare, visit, counted }, { level: 1, bounds: { low: undefined, high: undefined }, transaction: this.#meta.transaction });
+      await this.#page(
+        tree.rootPage,
+        { tree, compare, visit, counted },
+        { level: 1, bounds: { low: undefined, high: undefined }, transaction: this.#meta.transaction },
+      );
     }
-    for (const name of ["branchPages", "leafPages", "overflowPages", "entries"] as const) this.#require(counted[name] === tree[name], `its number of ${name}`);
+    for (const name of ["branchPages", "leafPages", "overflowPages", "entries"] as const)
+      this.#require(counted[name] === tree[name], `its number of ${name}`);
   }
 
   async #page(
     number: number,
-    walk: { tree: LmdbTree; compare: Compare; visit: (key: Uint8Array, value: Uint8Array) => void; counted: Record<"branchPages" | "leafPages" | "overflowPages" | "entries", number> },
+    walk: {
+      tree: LmdbTree;
+      compare: Compare;
+      visit: (key: Uint8Array, value: Uint8Array) => void;
+      counted: Record<"branchPages" | "leafPages" | "overflowPages" | "entries", number>;
+    },
     place: { readonly level: number; readonly bounds: Bounds; readonly transaction: number },
   ): Promise<void> {
     if (++this.#pages % pagesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -154,7 +164,10 @@ class TreeCheck {
   }
 
   /** The first key of a branch says nothing. */
-  #checkOrder(nodes: readonly Node[], { isLeaf, bounds, compare }: { readonly isLeaf: boolean; readonly bounds: Bounds; readonly compare: Compare }): void {
+  #checkOrder(
+    nodes: readonly Node[],
+    { isLeaf, bounds, compare }: { readonly isLeaf: boolean; readonly bounds: Bounds; readonly compare: Compare },
+  ): void {
     let { low } = bounds;
     for (const { key } of isLeaf ? nodes : nodes.slice(1)) {
       this.#require(key.byteLength > 0, "an empty key");
@@ -173,7 +186,10 @@ class TreeCheck {
     this.#require(node.flags === bigDataFlag && node.dataAt + 24 <= pageBytes, "the kind of an entry");
     const first = Number(page.readBigUInt64LE(node.dataAt));
     const count = Number(page.readBigUInt64LE(node.dataAt + 16));
-    this.#require(count >= 1 && headerBytes + node.size <= count * pageBytes && first + count - 1 <= this.#meta.lastPage, "the length of a large entry");
+    this.#require(
+      count >= 1 && headerBytes + node.size <= count * pageBytes && first + count - 1 <= this.#meta.lastPage,
+      "the length of a large entry",
+    );
     const pages = this.#read(first, count, { flags: overflowFlag, transaction: at.transaction });
     this.#require(pages.readUInt32LE(20) === count, `page ${first}`);
     at.counted.overflowPages += count;

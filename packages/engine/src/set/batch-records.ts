@@ -20,7 +20,11 @@ export interface PackEnd {
 
 const packEndKey = Uint8Array.of(0x05);
 
-export function encodeBatchRecords(operationStarts: readonly number[], changes: readonly BatchRecord[], before: PackEnd | undefined): Uint8Array {
+export function encodeBatchRecords(
+  operationStarts: readonly number[],
+  changes: readonly BatchRecord[],
+  before: PackEnd | undefined,
+): Uint8Array {
   const records = before === undefined ? [...changes] : [...changes, packEndRecord(before)];
   if (operationStarts.length === changes.length) return encodeRecords(records);
   const value = new Uint8Array(operationStarts.length * 4);

@@ -115,7 +115,11 @@ export class BlobStore {
     } else if (member.drive === drive) {
       member.lackingBlobs.delete(id);
       const missed = this.#missed.get(id);
-      if (missed !== undefined) this.#missed.set(id, missed.filter((other) => other !== member));
+      if (missed !== undefined)
+        this.#missed.set(
+          id,
+          missed.filter((other) => other !== member),
+        );
     }
   }
 

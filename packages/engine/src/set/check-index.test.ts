@@ -101,13 +101,39 @@ describe("the check of an index", () => {
 
   it.each<[string, () => IndexMutation[]]>([
     ["has lost an entry", () => [{ key: key("k1"), value: undefined }]],
-    ["has lost all of them", () => [...entriesOf(set.context.index).keys()].map((name) => ({ key: Buffer.from(name, "latin1"), value: undefined }))],
-    ["has an entry that was never put", () => [{ key: key("k1x"), value: encodeEntry({ order: 70_000, value: utf8("ghost"), payload: undefined }) }]],
-    ["has one behind all others", () => [{ key: key("z"), value: encodeEntry({ order: 70_000, value: utf8("ghost"), payload: undefined }) }]],
-    ["has an entry that was deleted", () => [{ key: key("k5"), value: encodeEntry({ order: 70_000, value: utf8("ghost"), payload: undefined }) }]],
+    [
+      "has lost all of them",
+      () => [...entriesOf(set.context.index).keys()].map((name) => ({ key: Buffer.from(name, "latin1"), value: undefined })),
+    ],
+    [
+      "has an entry that was never put",
+      () => [{ key: key("k1x"), value: encodeEntry({ order: 70_000, value: utf8("ghost"), payload: undefined }) }],
+    ],
+    [
+      "has one behind all others",
+      () => [{ key: key("z"), value: encodeEntry({ order: 70_000, value: utf8("ghost"), payload: undefined }) }],
+    ],
+    [
+      "has an entry that was deleted",
+      () => [{ key: key("k5"), value: encodeEntry({ order: 70_000, value: utf8("ghost"), payload: undefined }) }],
+    ],
     ["has an older entry", () => [aged(key("k1"))]],
-    ["has lost a blob", () => [...entriesOf(set.context.index).keys()].filter((name) => name.startsWith("\x01")).map((name) => ({ key: Buffer.from(name, "latin1"), value: undefined }))],
-    ["has a blob too many", () => [{ key: Uint8Array.of(liveBlobRange.start[0] as number, 9, 9, 9, 9, 9, 9, 9, 9), value: encodeEntry({ order: 1, value: new Uint8Array(40), payload: undefined }) }]],
+    [
+      "has lost a blob",
+      () =>
+        [...entriesOf(set.context.index).keys()]
+          .filter((name) => name.startsWith("\x01"))
+          .map((name) => ({ key: Buffer.from(name, "latin1"), value: undefined })),
+    ],
+    [
+      "has a blob too many",
+      () => [
+        {
+          key: Uint8Array.of(liveBlobRange.start[0] as number, 9, 9, 9, 9, 9, 9, 9, 9),
+          value: encodeEntry({ order: 1, value: new Uint8Array(40), payload: undefined }),
+        },
+      ],
+    ],
   ])("finds that it %s, and replaces it", async (_, spoil) => {
     await fill();
     const sound = entriesOf(set.context.index);

@@ -132,7 +132,11 @@ interface Entry {
 }
 
 /** The first entries of [start, end). */
-function entriesFrom(index: OrderedIndex, start: Uint8Array, limits: { readonly end: Uint8Array | undefined; readonly entriesMax: number }): Entry[] {
+function entriesFrom(
+  index: OrderedIndex,
+  start: Uint8Array,
+  limits: { readonly end: Uint8Array | undefined; readonly entriesMax: number },
+): Entry[] {
   const entries: Entry[] = [];
   index.scan({ start, end: limits.end }, (key, value) => {
     if (!isUpkeepKey(key)) entries.push({ key, value });

@@ -21,7 +21,9 @@ export function chooseLayout(
   const staying = takers.filter((member) => !member.draining);
   const holders = staying.length >= wanted.data + wanted.parity ? staying : takers;
   const voters = takers.filter((member) => member.votes).length;
-  const profile = fitOrFull(context, () => fitProfile(wanted, { available: holders.length, voters, witnesses, survive: context.settings.survive }));
+  const profile = fitOrFull(context, () =>
+    fitProfile(wanted, { available: holders.length, voters, witnesses, survive: context.settings.survive }),
+  );
   const width = profile.data + profile.parity;
   const drives = Array.from({ length: width }, (_, i) => (holders[(turn + i) % holders.length] as Member).ordinal);
   return { data: profile.data, parity: profile.parity, drives: maskOfDrives(drives), rotation: turn % width };

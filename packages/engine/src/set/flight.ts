@@ -49,7 +49,15 @@ export interface Flight {
  * gets no later one beside it, so that a frame on a drive says that it has all uncommitted ones before.
  */
 export function startFlight(context: SetContext, tail: LogTail, batch: Batch, before: readonly Flight[]): Flight | "new pack needed, wait" {
-  const idle = { batch, encoded: undefined, sentTo: [], holders: new Set<Member>(), missing: new Set<Member>(), committed: false, sealed: undefined };
+  const idle = {
+    batch,
+    encoded: undefined,
+    sentTo: [],
+    holders: new Set<Member>(),
+    missing: new Set<Member>(),
+    committed: false,
+    sealed: undefined,
+  };
   const takers = context.members.filter(
     (member) => (batch.payloadBytes === 0 ? member.takesRecords : member.writable) && hasAll(member, before),
   );
@@ -68,7 +76,14 @@ export function startFlight(context: SetContext, tail: LogTail, batch: Batch, be
     startNextPack(tail);
   }
   const { pack, position, epoch } = tail;
-  const place = { setId: context.id, pack, position, epoch, survive: context.settings.survive, before: position === 0 ? tail.before : undefined };
+  const place = {
+    setId: context.id,
+    pack,
+    position,
+    epoch,
+    survive: context.settings.survive,
+    before: position === 0 ? tail.before : undefined,
+  };
   const encoded = encodeBatch(batch, placeAndEncodeRecords(batch, layout, place), layout, place);
   tail.position += encoded.frameBytes;
   const tally = new AckTally({

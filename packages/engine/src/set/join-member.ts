@@ -28,9 +28,13 @@ export interface JoiningDrive {
 /** @throws DRIVE_FOREIGN, and what the drive throws when it cannot be written */
 export async function joinMember(context: SetContext, committer: Committer, member: Member, joining: JoiningDrive): Promise<void> {
   const { drive, id, fresh } = joining;
-  if (member.drive !== undefined) throw new HoldfastError("DRIVE_DUPLICATED", `the place of drive ${member.id} is taken by ${member.drive.location}`);
+  if (member.drive !== undefined)
+    throw new HoldfastError("DRIVE_DUPLICATED", `the place of drive ${member.id} is taken by ${member.drive.location}`);
   if (member.isLeaving) {
-    throw new HoldfastError("DRIVE_FAILED", `drive ${member.id} has not answered all it was asked when it left: it cannot be used before it has`);
+    throw new HoldfastError(
+      "DRIVE_FAILED",
+      `drive ${member.id} has not answered all it was asked when it left: it cannot be used before it has`,
+    );
   }
   const { tail } = committer;
   for (let prepared = false; !prepared; ) {

@@ -29,7 +29,10 @@ async function makeFiles(end: "closed" | "sealed" | "crashed"): Promise<{ files:
   const ends = new Map<number, number[]>();
   for (let pack = 1; pack < packs; pack++) {
     const { entries } = await set.framesOf(pack);
-    ends.set(pack, entries.map(({ header }) => header.position + frameBytes(header)));
+    ends.set(
+      pack,
+      entries.map(({ header }) => header.position + frameBytes(header)),
+    );
   }
   if (end !== "crashed") await set.close();
   else for (const member of set.context.members) await member.drain();
@@ -46,7 +49,11 @@ function drivesOf(files: readonly Files[]): Promise<Drive[]> {
 }
 
 /** Opens with an empty index; gives which objects there are, or the code and packs of the refusal. */
-async function found(files: readonly Files[], acceptLoss = false, away: readonly number[] = []): Promise<number[] | { code: string; packs: unknown }> {
+async function found(
+  files: readonly Files[],
+  acceptLoss = false,
+  away: readonly number[] = [],
+): Promise<number[] | { code: string; packs: unknown }> {
   const drives = (await drivesOf(files)).map((drive, i) => (away.includes(i) ? undefined : drive));
   let set: OpenSet;
   try {
@@ -84,8 +91,14 @@ describe.each(["closed", "sealed", "crashed"] as const)("a set that was %s", (en
     ["a pack cut within a frame", (bytes, ends) => bytes.slice(0, (ends[2] as number) - 100)],
     ["a pack cut between frames", (bytes, ends) => bytes.slice(0, ends[2] as number)],
     ["a pack with zeros from a frame on", (bytes, ends) => new Uint8Array(bytes).fill(0, ends[2] as number)],
-    ["a frame and the footer spoilt", (bytes, ends) => new Uint8Array(bytes).fill(1, ends[1] as number, ends[2] as number).fill(1, ends.at(-1) as number, bytes.byteLength)],
-    ["the last frame and the trailer spoilt", (bytes, ends) => new Uint8Array(bytes).fill(1, ends.at(-2) as number, ends.at(-1) as number).fill(1, bytes.byteLength - trailerBytes)],
+    [
+      "a frame and the footer spoilt",
+      (bytes, ends) => new Uint8Array(bytes).fill(1, ends[1] as number, ends[2] as number).fill(1, ends.at(-1) as number, bytes.byteLength),
+    ],
+    [
+      "the last frame and the trailer spoilt",
+      (bytes, ends) => new Uint8Array(bytes).fill(1, ends.at(-2) as number, ends.at(-1) as number).fill(1, bytes.byteLength - trailerBytes),
+    ],
   ])("and has %s is refused, and opened without what is lost when that is accepted", async (_, how) => {
     const made = await makeFiles(end);
     for (const pack of [1, 2, made.packs - 1]) {

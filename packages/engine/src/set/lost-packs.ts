@@ -7,9 +7,13 @@ import type { SetContext } from "./set-context.ts";
 
 /** A pack of the log that is damaged beyond what the drives that are there make good. */
 export function damagedPack(pack: number, position: number): HoldfastError {
-  return new HoldfastError("LOG_DAMAGED", `the log is damaged in pack ${pack} at byte ${position} on every drive that is there; ${remedy}`, {
-    details: { pack, position, packs: [pack] },
-  });
+  return new HoldfastError(
+    "LOG_DAMAGED",
+    `the log is damaged in pack ${pack} at byte ${position} on every drive that is there; ${remedy}`,
+    {
+      details: { pack, position, packs: [pack] },
+    },
+  );
 }
 
 /** Packs of which not everything is found: the drives that are away may have it; where none is, it is lost. */
@@ -17,9 +21,13 @@ export function lostPacks(context: Pick<SetContext, "members">, packs: readonly 
   const away = context.members.filter((member) => !member.readable && !member.hasLeft).map((member) => member.id);
   const named = `${packs.length === 1 ? "pack" : "packs"} ${packs.slice(0, namedMax).join(", ")}${packs.length > namedMax ? " …" : ""}`;
   if (away.length > 0) {
-    return new HoldfastError("DRIVES_MISSING", `${named} cannot be found whole on the drives that are there; bring back ${away.join(", ")}`, {
-      details: { packs, missing: away },
-    });
+    return new HoldfastError(
+      "DRIVES_MISSING",
+      `${named} cannot be found whole on the drives that are there; bring back ${away.join(", ")}`,
+      {
+        details: { packs, missing: away },
+      },
+    );
   }
   return new HoldfastError("LOG_DAMAGED", `${named} cannot be found whole on any drive; ${remedy}`, { details: { packs } });
 }

@@ -156,7 +156,10 @@ export class Member {
 
   /** True when it lacks something, as far as is known; after an unclean end a drive that was there throughout is only looked through. */
   get isIncomplete(): boolean {
-    return !this.isWhole && !(this.unchecked && !this.fresh && this.#state === "online" && this.lacking.size === 0 && this.lackingBlobs.size === 0);
+    return (
+      !this.isWhole &&
+      !(this.unchecked && !this.fresh && this.#state === "online" && this.lacking.size === 0 && this.lackingBlobs.size === 0)
+    );
   }
 
   /** Changes the state; the same state with another reason is no change. */

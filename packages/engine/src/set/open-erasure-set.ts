@@ -5,6 +5,7 @@ import { setMaxListeners } from "node:events";
 import { HoldfastError, isHoldfastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Compute } from "../compute/compute.ts";
+import { packOf } from "../format/packed-location.ts";
 import { BlobStore } from "./blob-store.ts";
 import { closedError } from "./closed-error.ts";
 import { Committer } from "./committer.ts";
@@ -24,17 +25,16 @@ import type {
   SetOperation,
   WrittenBlob,
 } from "./erasure-set.ts";
-import { decodeEntry } from "./index-entry.ts";
 import { healSet } from "./heal-set.ts";
+import { decodeEntry } from "./index-entry.ts";
 import { type JoiningDrive, joinMember } from "./join-member.ts";
 import { Member, type MemberState } from "./member.ts";
+import type { OpenSet, SetStatus } from "./open-set.ts";
 import { unhurried } from "./pace.ts";
 import { framesOf, type KnownPack } from "./pack-entries.ts";
 import { countedDrives, openThreshold } from "./quorum.ts";
-import { packOf } from "../format/packed-location.ts";
-import type { OpenSet, SetStatus } from "./open-set.ts";
-import { readPackedPayload } from "./read-packed.ts";
 import { ReadFaults } from "./read-faults.ts";
+import { readPackedPayload } from "./read-packed.ts";
 import type { ReadCounters, ReadTools } from "./read-tools.ts";
 import { type RecoveredLog, recoverLog } from "./recover-log.ts";
 import { renewIndex } from "./renew-index.ts";
@@ -62,7 +62,9 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
   const present = context.members.filter((member) => member.votes).length;
   const needed = openThreshold(countedDrives(context.members), context.profile);
   if (present < needed) {
-    const missing = [...new Set(context.members.filter((member) => !member.votes && !member.hasLeft).map((member) => member.reason ?? member.id))];
+    const missing = [
+      ...new Set(context.members.filter((member) => !member.votes && !member.hasLeft).map((member) => member.reason ?? member.id)),
+    ];
     throw new HoldfastError(
       "DRIVES_MISSING",
       `only ${present} of ${countedDrives(context.members)} drives are there and ${needed} are needed; missing: ${missing.join("; ")}`,
@@ -332,7 +334,16 @@ class LocalErasureSet implements OpenSet {
     }));
     const log = { epoch: tail.epoch, sequence: tail.committedSequence, pack: tail.pack };
     const redundancy = profile.parity - counted.filter((member) => member.isIncomplete || member.state === "failed").length;
-    return { id, profile, ...log, writable: refusal === undefined, reason: refusal?.message, reads: { ...this.#readTools.counters }, redundancy, drives };
+    return {
+      id,
+      profile,
+      ...log,
+      writable: refusal === undefined,
+      reason: refusal?.message,
+      reads: { ...this.#readTools.counters },
+      redundancy,
+      drives,
+    };
   }
 
   close(): Promise<void> {

@@ -106,7 +106,10 @@ class PackReader {
       this.#writer.add(entry);
       await this.#index.pressure();
     }
-    await pacer.spend(entries.reduce((sum, { header }) => sum + header.recordsBytes, 0), signal);
+    await pacer.spend(
+      entries.reduce((sum, { header }) => sum + header.recordsBytes, 0),
+      signal,
+    );
     return entries.length;
   }
 }

@@ -85,7 +85,11 @@ class Replay {
     }
     // The last committed batch is in the log, whatever has been given up.
     if (this.#lost.size === 0 && writer.lastSequence !== committedSequence) this.#lost.add(packs.at(-1)?.pack ?? this.#log.lastPack.pack);
-    if (this.#isRefused()) throw lostPacks(this.#context, [...this.#lost].sort((a, b) => a - b));
+    if (this.#isRefused())
+      throw lostPacks(
+        this.#context,
+        [...this.#lost].sort((a, b) => a - b),
+      );
     writer.flush();
   }
 

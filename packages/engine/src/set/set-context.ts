@@ -23,7 +23,8 @@ export interface SetContext {
 /** Something a read found wrong on a drive and got around. */
 export type ReadFault =
   /** A shard at this position of a pack. */
-  { readonly kind: "packed"; readonly pack: number; readonly position: number } | { readonly kind: "blob"; readonly location: BlobLocation };
+  | { readonly kind: "packed"; readonly pack: number; readonly position: number }
+  | { readonly kind: "blob"; readonly location: BlobLocation };
 
 /** What has become of a set's index. */
 export interface IndexHappening {

@@ -12,8 +12,8 @@ import { openIndexDirectory } from "../index/index-checkpoint.ts";
 import { createMemoryIndex } from "../index/memory-index.ts";
 import type { OrderedIndex } from "../index/ordered-index.ts";
 import { Member } from "../set/member.ts";
-import type { OpenSet } from "../set/open-set.ts";
 import { openErasureSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { RetiredPacks } from "../set/retired-packs.ts";
 import type { SetHooks, SetSettings } from "../set/set-context.ts";
 import { invalid } from "./check-fields.ts";
@@ -121,7 +121,17 @@ async function setSettings(set: LabelSet, members: readonly Member[], settings: 
   const survive = settings.survive ?? Math.min(1, set.parity);
   const { durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, acceptLoss } = settings;
   const reserveBytes = settings.reserveBytes ?? (await defaultReserveBytes(members));
-  return { survive, durability, batchOperationsMax, batchBytesMax, stripeBytes, packBytesMax, packRecordsBytesMax, reserveBytes, acceptLoss };
+  return {
+    survive,
+    durability,
+    batchOperationsMax,
+    batchBytesMax,
+    stripeBytes,
+    packBytesMax,
+    packRecordsBytesMax,
+    reserveBytes,
+    acceptLoss,
+  };
 }
 
 async function defaultReserveBytes(members: readonly Member[]): Promise<number> {

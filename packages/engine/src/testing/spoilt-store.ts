@@ -1,7 +1,7 @@
 /**
  * A small store whose files are spoilt, opened again and read. Whatever the damage: no crash, no hang, no bytes that were never put. On at most
- * m drives: everything is there. Beyond that the end of a log may be gone without a trace, and what is counted shows it: objects that are
- * forgotten, or found as they were before.
+ * m drives: everything is there. Beyond that nothing is forgotten or found as it was before without an error, with one exception: after a crash
+ * the last batches, damaged on more than m drives, cannot be told from batches that were never acknowledged.
  */
 import { strictEqual } from "node:assert";
 import { createManualClock } from "../base/clock.ts";
@@ -25,6 +25,8 @@ export interface StoreImage {
   readonly bodies: ReadonlyMap<string, Uint8Array>;
   /** Bodies that were overwritten or deleted. */
   readonly former: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** Keys of the last batches of a store that crashed. */
+  readonly doubtful: ReadonlySet<string>;
 }
 
 /** What became of one spoilt store. */
@@ -35,7 +37,9 @@ export interface SpoiltOutcome {
   /** The code the opening ended with, if it did. */
   readonly refused: string | undefined;
   readonly unreadable: number;
-  /** Objects that are said not to be there, though they were acknowledged. */
+  /** Objects of the last batches before a crash that are said not to be there. */
+  readonly doubtful: number;
+  /** Other objects that are said not to be there, though they were acknowledged. */
   readonly forgotten: number;
   /** Objects found as they were before they were overwritten or deleted. */
   readonly stale: number;
@@ -82,7 +86,9 @@ export async function makeStoreImage(erasure: StoreImage["erasure"], end: "close
   else for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
   const drives = await Promise.all(plain.map(async (drive) => readDriveFiles(end === "closed" ? await drive.reopen() : drive)));
   if (end === "crashed") await store.close();
-  return { name: `${erasure.data}+${erasure.parity}, ${end}`, erasure, drives, bodies, former };
+  const last = [...bodies.keys()].filter((key) => key === "larger" || key.startsWith("together/"));
+  const doubtful = new Set(end === "crashed" ? last : []);
+  return { name: `${erasure.data}+${erasure.parity}, ${end}`, erasure, drives, bodies, former, doubtful };
 }
 
 /** Spoils files on `count` drives of the image and reads everything back. @throws when anything is wrong that must not be */
@@ -96,12 +102,14 @@ export async function trySpoilt(image: StoreImage, seed: number, count: number):
   try {
     const found = await readFiles(image, contents);
     if (count <= image.erasure.parity)
-      strictEqual(JSON.stringify(found), JSON.stringify({ unreadable: 0, forgotten: 0, stale: 0 }), "what was read");
+      strictEqual(JSON.stringify(found), JSON.stringify(nothing), "what was read");
     return { damage, drives: count, ...found };
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : String(error)} (${image.name}; ${damage.join("; ")})`, { cause: error });
   }
 }
+
+const nothing = { unreadable: 0, doubtful: 0, forgotten: 0, stale: 0 };
 
 type Found = Omit<SpoiltOutcome, "damage" | "drives">;
 
@@ -112,7 +120,7 @@ export async function readFiles(image: StoreImage, contents: readonly Files[]): 
   try {
     store = await open(image.erasure, drives);
   } catch (error) {
-    return { refused: ofOurs(error).code, unreadable: 0, forgotten: 0, stale: 0 };
+    return { refused: ofOurs(error).code, ...nothing };
   }
   try {
     return await readObjects(image, store);
@@ -122,7 +130,7 @@ export async function readFiles(image: StoreImage, contents: readonly Files[]): 
 }
 
 async function readObjects(image: StoreImage, store: Store): Promise<Found> {
-  const found = { unreadable: 0, forgotten: 0, stale: 0 };
+  const found = { ...nothing };
   const bucket = store.bucket(bucketName);
   const keys = new Set(image.bodies.keys());
   try {
@@ -138,7 +146,7 @@ async function readObjects(image: StoreImage, store: Store): Promise<Found> {
       strictEqual(image.former.get(key)?.some((body) => isSame(bytes, body)) ?? false, true, `${key} has bytes that were never put there`);
       found.stale++;
     } catch (error) {
-      if (["OBJECT_NOT_FOUND", "BUCKET_NOT_FOUND"].includes(ofOurs(error).code)) found.forgotten++;
+      if (["OBJECT_NOT_FOUND", "BUCKET_NOT_FOUND"].includes(ofOurs(error).code)) found[image.doubtful.has(key) ? "doubtful" : "forgotten"]++;
       else found.unreadable++;
     }
   }

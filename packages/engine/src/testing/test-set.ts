@@ -13,8 +13,8 @@ import type { OrderedIndex } from "../index/ordered-index.ts";
 import { stateFileName } from "../set/drive-state.ts";
 import type { ErasureProfile } from "../set/erasure-set.ts";
 import { Member } from "../set/member.ts";
-import type { OpenSet } from "../set/open-set.ts";
 import { openErasureSet } from "../set/open-erasure-set.ts";
+import type { OpenSet } from "../set/open-set.ts";
 import { RetiredPacks } from "../set/retired-packs.ts";
 import type { SetHooks, SetSettings } from "../set/set-context.ts";
 

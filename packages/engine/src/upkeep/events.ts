@@ -39,7 +39,12 @@ export type StoreHappening =
   /** Multipart uploads nobody went on with were aborted. */
   | { readonly type: "uploads"; readonly aborted: number }
   /** The index of a set was damaged; it is made anew from the packs: at once, or, where that fails, when the store is opened again. */
-  | { readonly type: "index"; readonly setId: string; readonly phase: "damaged" | "renewed" | "failed"; readonly reason: string | undefined }
+  | {
+      readonly type: "index";
+      readonly setId: string;
+      readonly phase: "damaged" | "renewed" | "failed";
+      readonly reason: string | undefined;
+    }
   /** A piece of upkeep failed; it is tried again. */
   | { readonly type: "trouble"; readonly task: string; readonly message: string };
 

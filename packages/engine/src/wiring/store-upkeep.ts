@@ -207,7 +207,9 @@ export class StoreUpkeep {
   reprotect(bucket: string, erasure: ErasureProfile, options: ReprotectStoreOptions = {}): Promise<ReprotectProgress> {
     const { signal, onProgress } = options;
     const recodePacked: RecodePacked = (set, wanted, recoding) => recodeSet(set as OpenSet, wanted, recoding);
-    return this.waitFor(() => this.#parts.objects.reprotect(bucket, erasure, { pacer: this.#pacer(undefined), signal, onProgress, recodePacked }));
+    return this.waitFor(() =>
+      this.#parts.objects.reprotect(bucket, erasure, { pacer: this.#pacer(undefined), signal, onProgress, recodePacked }),
+    );
   }
 
   #tasks(): UpkeepTask[] {
