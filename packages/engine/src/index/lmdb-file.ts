@@ -40,7 +40,7 @@ export function checkLmdbFile(path: string): void {
 }
 
 /** The length the file's newest header calls for; undefined when it has no header. */
-export function lmdbFileBytes(file: number): number | undefined {
+function lmdbFileBytes(file: number): number | undefined {
   const newest = newestMeta(file);
   return newest === undefined ? undefined : newest.pageBytes * (newest.lastPage + 1);
 }

@@ -30,9 +30,9 @@ export function chooseLayout(
 }
 
 /** Where too few drives take a stripe and some of them for lack of space, it is space that is to be had. @throws WRITE_QUORUM_LOST, DRIVE_FULL */
-function fitOrFull(context: SetContext, fit: () => ErasureProfile): ErasureProfile {
+function fitOrFull(context: SetContext, profileOf: () => ErasureProfile): ErasureProfile {
   try {
-    return fit();
+    return profileOf();
   } catch (cause) {
     const full = context.members.find((member) => member.state === "full");
     if (full === undefined) throw cause;

@@ -17,7 +17,6 @@ import type {
   BlobReader,
   CommitOptions,
   ErasureProfile,
-  ErasureSet,
   KeyRange,
   OnRead,
   PackedPayload,
@@ -28,14 +27,14 @@ import type {
 import { healSet } from "./heal-set.ts";
 import { decodeEntry } from "./index-entry.ts";
 import { type JoiningDrive, joinMember } from "./join-member.ts";
-import { Member, type MemberState } from "./member.ts";
+import { Member } from "./member.ts";
 import type { OpenSet, SetStatus } from "./open-set.ts";
 import { unhurried } from "./pace.ts";
 import { framesOf, type KnownPack } from "./pack-entries.ts";
 import { countedDrives, openThreshold } from "./quorum.ts";
 import { ReadFaults } from "./read-faults.ts";
 import { readPackedPayload } from "./read-packed.ts";
-import type { ReadCounters, ReadTools } from "./read-tools.ts";
+import type { ReadTools } from "./read-tools.ts";
 import { type RecoveredLog, recoverLog } from "./recover-log.ts";
 import { renewIndex } from "./renew-index.ts";
 import { type ReplayProgress, replayLog } from "./replay-log.ts";
@@ -74,7 +73,7 @@ export async function openErasureSet(context: SetContext, options: OpenSetOption
     );
   }
   const log = await recoverLog(context);
-  const { tail, clean, unclean, readOnly } = log;
+  const { tail, unclean, readOnly } = log;
   for (const member of unclean) member.wholeFrom = tail.position === 0 ? tail.pack : tail.pack + 1;
   await replayLog(context, log, options.onReplay);
   // The pack being filled may have frames that a drive which was away has not: it is not sealed there before they are made.

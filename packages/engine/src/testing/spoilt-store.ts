@@ -1,7 +1,8 @@
 /**
  * A small store whose files are spoilt, opened again and read. Whatever the damage: no crash, no hang, no bytes that were never put. On at most
- * m drives: everything is there. Beyond that nothing is forgotten or found as it was before without an error, with one exception: after a crash
- * the last batches, damaged on more than m drives, cannot be told from batches that were never acknowledged.
+ * m drives: everything is there. Beyond that nothing is forgotten, or found as it was before, without an error, with one exception: after a crash
+ * the end of the log, damaged on too many drives, cannot be told from batches that were never acknowledged. Where one copy of the last pack is
+ * whole these are the last two batches.
  */
 import { strictEqual } from "node:assert";
 import { createManualClock } from "../base/clock.ts";
@@ -37,7 +38,7 @@ export interface SpoiltOutcome {
   /** The code the opening ended with, if it did. */
   readonly refused: string | undefined;
   readonly unreadable: number;
-  /** Objects of the last batches before a crash that are said not to be there. */
+  /** Objects said not to be there, or found as they were before, that lie in what may have been the torn end of the log before a crash. */
   readonly doubtful: number;
   /** Other objects that are said not to be there, though they were acknowledged. */
   readonly forgotten: number;
@@ -100,13 +101,24 @@ export async function trySpoilt(image: StoreImage, seed: number, count: number):
     for (let left = 1 + random.below(3); left > 0; left--) damage.push(`drive ${drive}: ${spoilFile(contents, drive, random)}`);
   }
   try {
-    const found = await readFiles(image, contents);
-    if (count <= image.erasure.parity)
-      strictEqual(JSON.stringify(found), JSON.stringify(nothing), "what was read");
+    const found = await readFiles(hasWholeTail(image, contents) ? image : { ...image, doubtful: new Set(image.bodies.keys()) }, contents);
+    if (count <= image.erasure.parity) strictEqual(JSON.stringify(found), JSON.stringify(nothing), "what was read");
     return { damage, drives: count, ...found };
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : String(error)} (${image.name}; ${damage.join("; ")})`, { cause: error });
   }
+}
+
+/** Whether a drive's last pack is as it was. */
+function hasWholeTail(image: StoreImage, contents: readonly Files[]): boolean {
+  if (image.doubtful.size === 0) return true;
+  const lastPack = [...(image.drives[0] as Files).keys()]
+    .filter((name) => name.startsWith("packs/"))
+    .sort()
+    .at(-1) as string;
+  return contents.some(
+    (files, i) => Buffer.compare(files.get(lastPack) ?? new Uint8Array(0), image.drives[i]?.get(lastPack) as Uint8Array) === 0,
+  );
 }
 
 const nothing = { unreadable: 0, doubtful: 0, forgotten: 0, stale: 0 };
@@ -144,9 +156,10 @@ async function readObjects(image: StoreImage, store: Store): Promise<Found> {
       const bytes = await (await bucket.get(key)).bytes();
       if (isSame(bytes, image.bodies.get(key))) continue;
       strictEqual(image.former.get(key)?.some((body) => isSame(bytes, body)) ?? false, true, `${key} has bytes that were never put there`);
-      found.stale++;
+      found[image.doubtful.has(key) ? "doubtful" : "stale"]++;
     } catch (error) {
-      if (["OBJECT_NOT_FOUND", "BUCKET_NOT_FOUND"].includes(ofOurs(error).code)) found[image.doubtful.has(key) ? "doubtful" : "forgotten"]++;
+      if (["OBJECT_NOT_FOUND", "BUCKET_NOT_FOUND"].includes(ofOurs(error).code))
+        found[image.doubtful.has(key) ? "doubtful" : "forgotten"]++;
       else found.unreadable++;
     }
   }
