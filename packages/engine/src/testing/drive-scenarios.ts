@@ -1,3 +1,4 @@
+import type { CrashLab } from "./crash-lab.ts";
 import { type CrashScenario, large, packing, six, small, three, withBucket, withObjects } from "./crash-scenario.ts";
 
 /** Drives that fail, go and come, and the upkeep that follows. */
@@ -99,31 +100,31 @@ export const driveScenarios: readonly CrashScenario[] = [
     ...packing,
     prepare: async (lab) => {
       const client = await withBucket(lab);
-      for (let i = 0; i < 12; i++) await client.put(`k${i}`, lab.body(16_000));
+      for (let i = 0; i < 24; i++) await client.put(`k${i}`, lab.body(30_000));
       await client.put("large", lab.body(40_000));
-      for (const i of [0, 1, 2, 4, 5, 7]) await client.delete(`k${i}`);
+      for (let i = 0; i < 24; i++) if (i % 6 !== 0) await client.delete(`k${i}`);
     },
     async run(lab) {
       const client = await lab.open();
-      await Promise.all([lab.store.compact(), client.put("k3", lab.body(small)), client.delete("k6")]);
-      await client.put("k0", lab.body(small));
+      await Promise.all([compactSome(lab), client.put("k6", lab.body(small)), client.delete("k12")]);
+      await client.put("k1", lab.body(small));
       await lab.store.compact();
       await lab.close();
     },
   },
   {
     name: "compaction while a drive is away, which returns",
-    ...six,
+    ...three,
     ...packing,
     prepare: async (lab) => {
       const client = await withBucket(lab);
-      for (let i = 0; i < 12; i++) await client.put(`k${i}`, lab.body(30_000));
+      for (let i = 0; i < 24; i++) await client.put(`k${i}`, lab.body(30_000));
     },
     async run(lab) {
       let client = await lab.open({ absent: [2] });
-      await Promise.all(Array.from({ length: 10 }, (_, i) => client.delete(`k${i}`)));
-      await client.put("k10", lab.body(30_000));
-      await lab.store.compact();
+      await Promise.all(Array.from({ length: 22 }, (_, i) => client.delete(`k${i}`)));
+      await client.put("k22", lab.body(30_000));
+      await compactSome(lab);
       await lab.close();
       client = await lab.open();
       await client.put("k0", lab.body(small));
@@ -184,3 +185,9 @@ export const driveScenarios: readonly CrashScenario[] = [
     },
   },
 ];
+
+/** A scenario of compaction without any is none. */
+async function compactSome(lab: CrashLab): Promise<void> {
+  const { packs } = await lab.store.compact();
+  if (packs === 0) throw new Error("nothing was compacted");
+}

@@ -43,20 +43,25 @@ export interface HistoryCounts {
   faults: number;
   /** How often everything was whole again. */
   recuperations: number;
+  packsCompacted: number;
 }
 
 export class History {
-  readonly counts: HistoryCounts = { operations: 0, refused: 0, restarts: 0, powerCuts: 0, faults: 0, recuperations: 0 };
+  readonly counts: HistoryCounts = { operations: 0, refused: 0, restarts: 0, powerCuts: 0, faults: 0, recuperations: 0, packsCompacted: 0 };
   readonly #random: ReturnType<typeof createSeededRandom>;
   readonly #lab: CrashLab;
   readonly #seed: number;
   readonly #shape: (typeof shapes)[number];
+  readonly #isPacking: boolean;
   #victims: readonly number[] = [];
   #absent: readonly number[] = [];
   #uploads: { readonly bucket: string; readonly key: string; readonly uploadId: string }[] = [];
 
   constructor(seed: number) {
-    this.#shape = shapes[seed % shapes.length] as (typeof shapes)[number];
+    const shape = shapes[seed % shapes.length] as (typeof shapes)[number];
+    // In every other history bodies are larger and packed, so that packs are filled and compacted.
+    this.#isPacking = Math.floor(seed / shapes.length) % 2 === 1;
+    this.#shape = this.#isPacking ? { ...shape, settings: { ...shape.settings, inlineLimit: "32KiB" } } : shape;
     const { data, parity } = this.#shape.erasure;
     this.#seed = seed;
     this.#random = createSeededRandom(seed);
@@ -114,7 +119,7 @@ export class History {
         return client.put(key, this.#body(300));
       case 3:
       case 4:
-        return client.put(key, this.#body(3000));
+        return client.put(key, this.#body(this.#isPacking ? 30_000 : 3000));
       case 5:
         return client.put(key, this.#random.below(8) === 0 ? this.#body(150_000) : this.#body(1));
       case 6:
@@ -222,7 +227,7 @@ export class History {
   /** Some upkeep, perhaps beside operations. */
   async #upkeep(): Promise<void> {
     const { store } = this.#lab;
-    const work = [() => store.maintain(), () => store.compact(), () => store.rebuild(), () => store.verify()][
+    const work = [() => store.maintain(), () => this.#compact(), () => store.rebuild(), () => store.verify()][
       this.#random.below(4)
     ] as () => Promise<unknown>;
     const working = work().catch((error: unknown) => {
@@ -230,6 +235,10 @@ export class History {
     });
     if (this.#random.below(2) === 0) await this.#operateTogether(3);
     await this.#withTime(working);
+  }
+
+  async #compact(): Promise<void> {
+    this.counts.packsCompacted += (await this.#lab.store.compact()).packs;
   }
 
   /** All faults end, a lost drive may come back empty, and upkeep makes everything whole: then other drives may be struck. */

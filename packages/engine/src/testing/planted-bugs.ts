@@ -139,11 +139,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     suite: "src/drive/local-drive.test.ts",
   },
   {
-    name: "remove packs before they are retired durably",
+    name: "remove packs without having retired them durably",
     file: "src/set/retired-packs.ts",
-    find: "if (told >= needed) resolve();",
-    replace: "if (told >= 0) resolve();",
-    ...cuts("compaction while a drive is away"),
+    find: "more.throughSequence);\n    await this.#writeToEnough(context);",
+    replace: "more.throughSequence);",
+    suite: "src/set/compaction-crashes.test.ts",
   },
   {
     name: "drop deletes that an older pack still needs",
@@ -157,7 +157,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "src/set/retired-packs.ts",
     find: "return rangeWith(this.#ranges, pack) !== undefined;",
     replace: "return pack < 0;",
-    ...cuts("compaction while a drive is away"),
+    suite: "src/set/compaction.property.test.ts",
   },
   {
     name: "seal a pack on a drive that lacks frames of it",
@@ -174,12 +174,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     suite: "src/set/heal-set.test.ts",
   },
   {
-    name: "call a drive healed that lacks something",
-    file: "src/set/open-erasure-set.ts",
-    find: "if (drive === undefined || member.unchecked || member.lacking.size > 0 || member.lackingBlobs.size > 0) return false;",
-    replace:
-      "if (drive === undefined) return false;\n    member.unchecked = false;\n    member.lacking.clear();\n    member.lackingBlobs.clear();",
-    ...cuts("a drive that was away is healed"),
+    name: "call a drive healed that could not be",
+    file: "src/set/heal-set.ts",
+    find: "else this.#unhealed.add(patient);",
+    replace: "",
+    suite: "src/set/heal-set.test.ts",
   },
 ];
 

@@ -25,7 +25,7 @@ export function defineHistories({ min, max }: { readonly min: number; readonly m
 }
 
 async function runHistories(seeds: readonly number[]): Promise<void> {
-  const total: HistoryCounts = { operations: 0, refused: 0, restarts: 0, powerCuts: 0, faults: 0, recuperations: 0 };
+  const total: HistoryCounts = { operations: 0, refused: 0, restarts: 0, powerCuts: 0, faults: 0, recuperations: 0, packsCompacted: 0 };
   for (const seed of seeds) {
     const counts = await runHistory(seed);
     for (const name of Object.keys(total) as (keyof HistoryCounts)[]) total[name] += counts[name];
@@ -35,6 +35,7 @@ async function runHistories(seeds: readonly number[]): Promise<void> {
   tally("faults in histories", total.faults);
   tally("restarts in histories", total.restarts);
   tally("times that everything was whole again", total.recuperations);
+  tally("packs compacted in histories", total.packsCompacted);
   expect(total.refused).toBeLessThanOrEqual(total.operations / 2);
 }
 
