@@ -146,7 +146,25 @@ describe.each(Object.entries(spoilers))("a closed index with %s", (_, spoilFile)
     }
     tally("spoilt indexes", trials);
   });
+
+  it("is made anew after a crash of the process too", { timeout: 120_000 }, async () => {
+    const expected = await make();
+    for (let seed = 1; seed <= trials; seed++) {
+      spoilFile(createSeededRandom(seed * 77));
+      leaveOpen();
+      const store = await place.open(settings);
+      expect(await ask(store, expected), `seed ${seed}`).toBe(0);
+      await store.close();
+    }
+    tally("spoilt indexes", trials);
+  });
 });
+
+/** Makes the index look as if the process had died with it open. */
+function leaveOpen(): void {
+  const path = join(place.drive(1), "index", "checkpoint.json");
+  writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, "utf8")) as object), closed: undefined }));
+}
 
 /** Spoils the value of every entry, current or not, whose key holds this text. */
 function spoilValuesOf(text: string): number {
