@@ -51,7 +51,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "src/set/scan-pack.ts",
     find: "const wasCut = header.epoch < this.#bounds.epoch && header.sequence >= this.#bounds.firstSequence;",
     replace: "const wasCut = header.sequence < 0;",
-    suite: "src/set/bit-rot.test.ts",
+    ...cuts("two of six drives away"),
   },
   {
     name: "forget to cut what is taken back",
