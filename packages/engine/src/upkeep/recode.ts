@@ -3,6 +3,7 @@
  * when they are back. That there is no such data is noted in the set's index, so that a store need not look through everything it has at every
  * opening; an index that was made anew does not say so.
  */
+import { isHoldfastError } from "../base/errors.ts";
 import { upkeepKey } from "../set/index-entry.ts";
 import type { OpenSet } from "../set/open-set.ts";
 import type { Pacer } from "../set/pace.ts";
@@ -21,9 +22,14 @@ export interface RecodeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Takes note that something may be, or have been, coded over fewer drives than it should. */
+/** Takes note that something may be, or have been, coded over fewer drives than it should. Never throws: it is called while drives fail. */
 export function noteNarrow(set: OpenSet): void {
-  set.context.index.write([{ key: markKey, value: Uint8Array.of(maybeNarrow) }]);
+  try {
+    set.context.index.write([{ key: markKey, value: Uint8Array.of(maybeNarrow) }]);
+  } catch (error) {
+    // An index that takes no writes is made anew, and then says nothing, which counts as this note does.
+    if (!isHoldfastError(error)) throw error;
+  }
 }
 
 /** True when there may be something to code again, and every drive is there to do it. */
